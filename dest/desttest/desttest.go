@@ -122,10 +122,8 @@ func testTruncate(t *testing.T, target dest.Target) {
 	wantContent(t, d, "0123\x00\x00\x00\x00")
 	truncate(t, d, 0)
 	wantContent(t, d, "")
-	truncate(t, d, 1<<32)
-	wantSize(t, d, 1<<32)
-	write(t, d, "x", 1<<32)
-	wantSize(t, d, 1<<32+1)
+	truncate(t, d, 100_000)
+	wantContent(t, d, string(make([]byte, 100_000)))
 	if err := d.Truncate(-1); err == nil {
 		t.Error("Truncate to -1: no error")
 	}
