@@ -38,6 +38,10 @@ func (b *Body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	if b.err = b.req.Ended(); b.err != nil {
+		b.end() // what has arrived meanwhile is not given out
+		return 0, b.err
+	}
 	if len(p) == 0 {
 		return 0, nil
 	}

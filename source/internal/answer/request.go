@@ -55,14 +55,23 @@ func (r *Request) End() {
 	r.cancel()
 }
 
-// Fail returns the error to give to the caller for err: that of its ctx if it has ended,
-// fs.ErrClosed if the source was closed, and otherwise err with its kind.
-func (r *Request) Fail(err error) error {
-	if cerr := r.caller.Err(); cerr != nil {
-		return cerr
+// Ended returns why nothing more is to be expected: the error of the caller's ctx, or fs.ErrClosed
+// if the source was closed. nil while the request goes on.
+func (r *Request) Ended() error {
+	if err := r.caller.Err(); err != nil {
+		return err
 	}
 	if r.life.ctx.Err() != nil {
 		return closedError{}
+	}
+	return nil
+}
+
+// Fail returns the error to give to the caller for err: why the request has ended, if it has,
+// and otherwise err with its kind.
+func (r *Request) Fail(err error) error {
+	if ended := r.Ended(); ended != nil {
+		return ended
 	}
 	return classify(err)
 }
