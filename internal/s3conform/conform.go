@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +32,10 @@ type Target struct {
 
 	// Versioning runs the checks of bucket versioning too.
 	Versioning bool
+
+	// Deviations are what this server is known to do otherwise than S3, by the names the checks give them. A check
+	// that is excused fails when the server does it right after all, so the list stays true.
+	Deviations []string
 }
 
 // Run checks everything, each part in buckets of its own, which it leaves behind.
@@ -144,6 +149,17 @@ func (s *suite) fails(what string, err error, status int, code string) {
 	}
 	if got := codeOf(err); code != "" && got != code {
 		s.Errorf("%s: code %s, want %s", what, got, code)
+	}
+}
+
+// deviation reports a check by name: ok, or excused, or neither.
+func (s *suite) deviation(name string, ok bool, format string, args ...any) {
+	s.Helper()
+	switch excused := slices.Contains(s.target.Deviations, name); {
+	case ok && excused:
+		s.Errorf("%s: is right, so it is no deviation", name)
+	case !ok && !excused:
+		s.Errorf("%s: %s", name, fmt.Sprintf(format, args...))
 	}
 }
 

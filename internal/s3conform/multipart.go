@@ -139,7 +139,7 @@ func (s *suite) multipartConditions() {
 func (s *suite) multipartErrors() {
 	u := s.begin("object")
 	u.part(1, "small")
-	u.part(2, "small too")
+	u.part(2, pattern(partSize))
 	_, err := u.complete(nil, nil)
 	s.fails("small parts", err, 400, "EntityTooSmall")
 
