@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"sync/atomic"
@@ -53,7 +54,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case err != io.EOF:
+	case err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF):
 		b.err = b.req.Fail(err)
 	case b.left > 0:
 		short := source.BadAnswer("the body ended after %d of %d bytes", b.asked-b.left, b.asked)

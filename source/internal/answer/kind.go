@@ -26,6 +26,9 @@ func classify(err error) error {
 	if wrong := explain(err); wrong != "" {
 		return fmt.Errorf("%w: %s", err, wrong)
 	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the server closed the connection without an answer: %w", err)
+	}
 	if isTransport(err) {
 		return source.WithKind(err, source.Transient)
 	}
