@@ -50,7 +50,8 @@ func Delay(d time.Duration) Action {
 	return func(p *plan) { p.delay += d }
 }
 
-// Stall holds the request before it is looked at, until Release or until the client leaves.
+// Stall holds the request before it is looked at, until Release or until the client leaves; the leaving of one that
+// still has a body to send is not noticed.
 func Stall() Action {
 	return func(p *plan) { p.stall = append(p.stall, p.by) }
 }

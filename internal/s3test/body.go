@@ -74,7 +74,7 @@ func readN(buf *bytes.Buffer, src io.Reader, n int64) error {
 	if n > maxPut {
 		return fail(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
 	}
-	buf.Grow(int(min(n, 64<<20)) + bytes.MinRead)
+	buf.Grow(int(min(n, 16<<20)) + bytes.MinRead)
 	if _, err := io.CopyN(buf, src, n); err != nil {
 		return errIncomplete()
 	}

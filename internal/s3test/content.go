@@ -53,14 +53,16 @@ func (c fileContent) size() int64 { return c.info.Size() }
 // now, the one descriptor there is is read through.
 func (c fileContent) stream(off int64) (io.ReadCloser, error) {
 	f, err := os.Open(c.Name())
-	if err == nil {
-		info, err := f.Stat()
-		if err == nil && os.SameFile(info, c.info) {
-			_, err = f.Seek(off, io.SeekStart)
-			return f, err
-		}
-		_ = f.Close()
+	if err != nil {
+		return readerContent{c.File, c.size()}.stream(off)
 	}
+	info, err := f.Stat()
+	if err == nil && os.SameFile(info, c.info) {
+		if _, err = f.Seek(off, io.SeekStart); err == nil {
+			return f, nil
+		}
+	}
+	_ = f.Close()
 	return readerContent{c.File, c.size()}.stream(off)
 }
 

@@ -14,6 +14,13 @@
 //	        → get.go put.go copy.go delete.go list.go multipart.go bucket.go (the operation, on store.go)
 //	        → send.go (the body: pace.go, cuts of the plan)
 //
+// What differs from S3: the answer to a conditional PUT comes after the body was read (S3 may refuse earlier, and the
+// client then sees a broken connection: Reset and LoseResponse show what that is like); a copy keeps the source's ETag,
+// also that of a multipart object; a file's ETag is not its content's; versions and uploads are listed in one page;
+// there are no ACLs, policies, tags, encryption, lifecycles or locks (501); one account, one region, path-style
+// addresses or hosts under localhost; a completed upload's id is forgotten at once; parts with gaps keep their numbers
+// only until completion.
+//
 // Locks: store.mu, stats.mu, faults.mu, rng.mu and pace.mu are leaves; none is held while another is taken, nor
 // across reads of contents or writes to a connection.
 package s3test

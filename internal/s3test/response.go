@@ -12,12 +12,14 @@ type response struct {
 	w    http.ResponseWriter
 	lost bool // nothing is sent
 	gone bool // the connection is no longer the HTTP server's
+	head bool // the headers are out
 }
 
 func (r *response) Header() http.Header { return r.w.Header() }
 
 func (r *response) WriteHeader(status int) {
 	if !r.lost && !r.gone {
+		r.head = true
 		r.w.WriteHeader(status)
 	}
 }
@@ -36,9 +38,9 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(r.w, src)
 }
 
-// Flush sends what is buffered.
+// Flush sends what is buffered. Before WriteHeader there is nothing to send.
 func (r *response) Flush() {
-	if !r.lost {
+	if r.head && !r.gone {
 		_ = http.NewResponseController(r.w).Flush()
 	}
 }
@@ -46,6 +48,7 @@ func (r *response) Flush() {
 // seize takes the connection from the HTTP server, after what was written so far is out; nil if it is not of the
 // kind that can be taken (HTTP/2).
 func (r *response) seize() *net.TCPConn {
+	r.Flush()
 	nc, buf, err := http.NewResponseController(r.w).Hijack()
 	if err != nil {
 		return nil
