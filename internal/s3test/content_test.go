@@ -57,7 +57,7 @@ func TestContents(t *testing.T) {
 
 // A sparse file of 100 GiB is served from anywhere at once, its last bytes included.
 func TestPutFileSparse(t *testing.T) {
-	const size = 100 << 30
+	const size int64 = 100 << 30
 	path := filepath.Join(t.TempDir(), "sparse")
 	f, err := os.Create(path)
 	if err != nil {
