@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"os"
+	"unsafe"
+
+	"hydrant/bitmap"
+	"hydrant/clone"
+)
+
+// here is the side of a comparison that is on this machine.
+type here interface {
+	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
+	// region is the unit in which is told what differs, in bytes, a power of two.
+	region() int64
+	// fate is what became of the region at off.
+	fate(off int64) fate
+	// sizes says how the size differs from the source's; "" when it does not, or may.
+	sizes(source int64) string
+	Close() error
+}
+
+// fate is what became of a region since the clone was made.
+type fate int
+
+const (
+	fateCopied  fate = iota // it is to be as it is in the source
+	fateChanged             // the user wrote to it
+	fateCold                // it has not been fetched
+)
+
+// openHere opens the file at path, in such a way that nothing about it changes.
+func openHere(ctx context.Context, path string, plain bool) (here, error) {
+	if plain {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		return &plainHere{f}, nil
+	}
+	c, err := attach(ctx, path, clone.Options{NoBackground: true, Keep: true})
+	if err != nil {
+		return nil, err
+	}
+	v := c.View()
+	return &cloneHere{Clone: c, view: v, hydrated: mapOver(v.Hydrated, v.Regions), written: mapOver(v.Written, v.Regions)}, nil
+}
+
+// plainHere is an ordinary file.
+type plainHere struct{ *os.File }
+
+func (p *plainHere) ReadAt(_ context.Context, b []byte, off int64) (int, error) {
+	return p.File.ReadAt(b, off)
+}
+
+func (p *plainHere) region() int64 { return clone.DefaultRegionSize }
+
+func (p *plainHere) fate(int64) fate { return fateCopied }
+
+func (p *plainHere) sizes(source int64) string {
+	info, err := p.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	return sizesDiffer(info.Size(), source)
+}
+
+// cloneHere is a clone. Its maps change while it is compared, from cold to copied and from either
+// to changed.
+type cloneHere struct {
+	*clone.Clone
+	view              clone.View
+	hydrated, written *bitmap.Map
+}
+
+func mapOver(words unsafe.Pointer, n uint64) *bitmap.Map {
+	if words == nil {
+		return bitmap.New(n)
+	}
+	m, err := bitmap.Over(unsafe.Slice((*uint64)(words), bitmap.Words(n)), n)
+	if err != nil {
+		panic(err) // the engine's own map, of the engine's own length
+	}
+	return m
+}
+
+func (c *cloneHere) region() int64 { return 1 << c.view.RegionShift }
+
+func (c *cloneHere) fate(off int64) fate {
+	r := uint64(off) >> c.view.RegionShift
+	if size, err := c.Size(); r >= c.view.Regions || c.written.Test(r) || err == nil && off >= size {
+		return fateChanged // or cut off
+	}
+	if c.hydrated.Test(r) {
+		return fateCopied
+	}
+	return fateCold
+}
+
+// sizes may differ: a clone is cut and grown by those who write to it.
+func (c *cloneHere) sizes(int64) string { return "" }
