@@ -1,0 +1,105 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hydrant/clone/state"
+)
+
+// Close ends this process's use of the clone. It makes everything durable, and when nobody else
+// has the clone open it completes it if all is local, and detaches it if it is complete and not to
+// be kept. Calls under way end with ErrClosed. Closing again returns the same error.
+func (c *Clone) Close() error {
+	c.once.Do(func() { c.ended = c.close() })
+	return c.ended
+}
+
+func (c *Clone) close() error {
+	c.closed.Store(true)
+	c.cancel()
+	c.spawnMu.Lock()
+	c.noMore = true
+	c.spawnMu.Unlock()
+	c.changed.fire()
+	c.wg.Wait()
+	err := c.letGo()
+	c.events.flush(c)
+	return err
+}
+
+// letGo waits until every call has left, and gives everything back.
+func (c *Clone) letGo() error {
+	c.inside.Lock()
+	defer c.inside.Unlock()
+	var errs []error
+	if c.mode() == state.ReadWrite && c.phase() != state.Complete {
+		errs = append(errs, c.checkpoint())
+	}
+	alone, err := c.st.File.TryLock(state.LockAttach, 1, true)
+	errs = append(errs, err)
+	if alone {
+		errs = append(errs, c.closeLast())
+	}
+	c.final, c.gone = c.status(), true
+	c.whole.Store(!c.guarded())
+	errs = append(errs, c.dst.Close(), c.st.File.Close(), c.src.Close())
+	return errors.Join(errs...)
+}
+
+// closeLast does what only the last process may.
+func (c *Clone) closeLast() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout())
+	defer cancel()
+	if c.mode() == state.ReadWrite {
+		if err := c.tryComplete(ctx, false); err != nil {
+			return err
+		}
+	}
+	if c.phase() == state.Complete && !c.opts.Keep && c.mode() == state.ReadWrite {
+		return c.removeState()
+	}
+	return c.updateSuper(ctx, func(sb *state.Superblock) { sb.Clean = c.mode() == state.ReadWrite })
+}
+
+// removeState takes the state file away. Needs the attach lock exclusively and phase complete.
+func (c *Clone) removeState() error {
+	if c.detached.Load() {
+		return nil
+	}
+	if err := c.store.Remove(); err != nil {
+		return fmt.Errorf("remove %s: %w", c.store.Name(), err)
+	}
+	c.detached.Store(true)
+	return nil
+}
+
+// Detach removes the state file of a complete clone, also of one that is kept: from then on dest
+// is a plain file, for this process as well. Errors: ErrIncomplete; ErrBusy while other processes
+// have the clone open.
+func (c *Clone) Detach(ctx context.Context) error {
+	leave, err := c.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if c.detached.Load() {
+		return nil
+	}
+	if err := c.tryComplete(ctx, true); err != nil {
+		return err
+	}
+	if c.guarded() {
+		s := c.status()
+		return fmt.Errorf("%s: %w (%.1f %%)", c.target.Name(), ErrIncomplete, s.Percent())
+	}
+	alone, err := c.st.File.TryLock(state.LockAttach, 1, true)
+	if err != nil {
+		return err
+	}
+	if !alone {
+		return fmt.Errorf("%s: %w", c.target.Name(), ErrBusy)
+	}
+	return c.removeState()
+}

@@ -1,0 +1,200 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"hydrant/source"
+)
+
+// Sizes of what is asked of the source for a read, in bytes.
+const (
+	minWindow = 64 << 10
+	maxWindow = 8 << 20
+	// floorShare is how many ranges share the background's bandwidth when it is capped, for an
+	// estimate.
+	floorShare = 8
+	// buffer is what a flight reads into; two for each connection is all the memory that
+	// hydration takes, whatever the size of the blob.
+	buffer = 256 << 10
+)
+
+// demand starts, or joins, the fetch of cold region r for a reader who also wants the regions up
+// to hi. It returns nil when r is not cold any more.
+func (c *Clone) demand(r, hi uint64) *flight {
+	want := c.window(r, hi)
+	f, fresh := c.flights.join(want, r, true, c.coldAround)
+	if !fresh {
+		if f == nil || !c.soonerAlone(f, r) {
+			return f
+		}
+		// The rest of that flight is long: ask again for the little that is needed now. Its
+		// own copy, when it gets there, is found local and passed over.
+		alone := c.coldAround(c.geo.align(span{r, r + 1}, minWindow), r)
+		if alone.empty() {
+			return nil
+		}
+		if f, fresh = c.flights.overtake(newFlight(alone, true), r); !fresh {
+			return f
+		}
+		_, n := c.geo.bytes(f.span)
+		c.head().Refetched.Add(uint64(n))
+	}
+	c.start(f)
+	return f
+}
+
+// coldAround is the largest span of cold regions around at within s, empty when at is local.
+func (c *Clone) coldAround(s span, at uint64) span {
+	if !s.contains(at) || c.local(at) {
+		return span{at, at}
+	}
+	lo, hi := at, at+1
+	for lo > s.lo && !c.local(lo-1) {
+		lo--
+	}
+	for hi < s.hi && !c.local(hi) {
+		hi++
+	}
+	return span{lo, hi}
+}
+
+// window is what to ask for when a reader wants [r, hi): a small aligned piece at first, doubling
+// while one read follows another.
+func (c *Clone) window(r, hi uint64) span {
+	c.seq.mu.Lock()
+	defer c.seq.mu.Unlock()
+	if !c.keeping() {
+		return span{r, hi}
+	}
+	want := c.geo.align(span{r, r + 1}, minWindow)
+	if c.seq.next == r && r > 0 {
+		c.seq.size = min(2*c.seq.size, maxWindow)
+		want = span{r, min(r+max(uint64(c.seq.size)>>c.geo.shift, 1), c.geo.count)}
+	} else {
+		c.seq.size = minWindow
+	}
+	want.hi = max(want.hi, min(hi, r+max(uint64(maxWindow)>>c.geo.shift, 1)))
+	c.seq.next = want.hi
+	return want
+}
+
+// sequence is the evidence for a sequential reader: where it will be next if it is one.
+type sequence struct {
+	mu   sync.Mutex // guards the rest
+	next uint64
+	size int64 // of the last window, bytes
+}
+
+// soonerAlone tells whether a request of its own would bring region r sooner than the flight that
+// is fetching it.
+func (c *Clone) soonerAlone(f *flight, r uint64) bool {
+	if f.demand {
+		return false
+	}
+	rate := c.pace.perConnection()
+	if limit := c.head().Bandwidth.Load(); limit > 0 {
+		rate = min(rate, float64(limit)/floorShare)
+	}
+	wait := time.Duration(float64(f.remaining(r)<<c.geo.shift) / rate * float64(time.Second))
+	return wait > 2*c.pace.latency()
+}
+
+// start runs f in a goroutine of the clone.
+func (c *Clone) start(f *flight) {
+	if !c.spawn(func() { c.fly(f, nil) }) {
+		c.flights.remove(f)
+		f.end(ErrClosed)
+	}
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, buffer); return &b }}
+
+// fly fetches f's span and deals with it. throttle, unless nil, is called with each number of
+// bytes before they are read. It returns when f has ended.
+func (c *Clone) fly(f *flight, throttle func(context.Context, int) error) error {
+	if f.demand {
+		c.demands.Add(1)
+		defer c.demands.Add(-1)
+	}
+	// No word from the source for this long ends the flight, whoever waits for it.
+	ctx, cancel := context.WithCancelCause(c.ctx)
+	defer cancel(nil)
+	watchdog := time.AfterFunc(c.timeout(), func() {
+		cancel(source.WithKind(fmt.Errorf("%w (%v)", ErrTimeout, c.timeout()), source.Transient))
+	})
+	defer watchdog.Stop()
+
+	err := c.stream(ctx, f, throttle, watchdog)
+	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
+		err = cause
+	}
+	if err != nil && c.ctx.Err() != nil {
+		err = ErrClosed
+	}
+	c.flights.remove(f)
+	if err != nil {
+		off, n := c.geo.bytes(f.span)
+		err = fmt.Errorf("fetch bytes %d to %d of %s: %w", off, off+n, c.src.URL(), err)
+		c.fetchFailed(err)
+	}
+	f.end(err)
+	return err
+}
+
+func (c *Clone) stream(ctx context.Context, f *flight, throttle func(context.Context, int) error, watchdog *time.Timer) error {
+	off, n := c.geo.bytes(f.span)
+	begin := time.Now()
+	body, err := c.src.ReadRange(ctx, c.id, off, n)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	c.pace.answered(f.demand, time.Since(begin))
+
+	buf := *buffers.Get().(*[]byte)
+	defer func() { buffers.Put(&buf) }()
+	if int64(cap(buf)) < c.geo.regionSize() {
+		buf = make([]byte, c.geo.regionSize())
+	}
+	for at, have := f.lo, 0; at < f.hi; {
+		left := n - (c.geo.start(at) - off)
+		piece := buf[:min(int64(len(buf)), left)]
+		// A waiter gets each region as it comes; the background is better off with few copies.
+		need := len(piece)
+		if f.demand {
+			need = int(min(c.geo.regionSize(), left))
+		}
+		if throttle != nil {
+			watchdog.Stop() // waiting here is not the source's doing
+			if err := throttle(ctx, len(piece)-have); err != nil {
+				return err
+			}
+			watchdog.Reset(c.timeout())
+		}
+		m, err := io.ReadAtLeast(body, piece[have:], max(need-have, 0))
+		watchdog.Reset(c.timeout())
+		c.head().Fetched.Add(uint64(m))
+		have += m
+		if k := c.geo.regions(at, int64(have)); k > 0 && have > 0 {
+			k = min(k, f.hi-at)
+			size := int(c.geo.start(at+k) - c.geo.start(at))
+			c.install(ctx, f, span{at, at + k}, buf[:size])
+			at += k
+			have = copy(buf, buf[size:have])
+			f.advance(at)
+		}
+		if err != nil && at < f.hi {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				err = source.WithKind(source.BadAnswer("%d bytes short", left-int64(have)), source.Transient)
+			}
+			return err
+		}
+	}
+	c.pace.streamed(n, time.Since(begin))
+	return nil
+}

@@ -1,0 +1,173 @@
+package clone
+
+import (
+	"context"
+	"sync"
+)
+
+// flight is one request to the source under way, for the cold regions of its span. It belongs to
+// the clone and not to whoever asked first: others join it, each with a ctx of its own. It holds
+// nobody up who does not want its bytes.
+//
+//	lo          next            hi
+//	|###########|...............|      next only grows
+//	 dealt with   not here yet
+type flight struct {
+	span
+	demand bool // somebody waits
+
+	mu     sync.Mutex // guards the rest
+	next   uint64     // regions [lo, next) have been dealt with: local now, or in unkept
+	unkept map[uint64][]byte
+	err    error         // why it ended before hi
+	tick   chan struct{} // closed, and replaced, when next grows
+	ended  bool
+}
+
+func newFlight(s span, demand bool) *flight {
+	return &flight{span: s, demand: demand, next: s.lo, tick: make(chan struct{})}
+}
+
+// await returns when region r has been dealt with, or with the reason why it will not be.
+func (f *flight) await(ctx context.Context, r uint64) error {
+	for {
+		f.mu.Lock()
+		passed, ended, err, tick := r < f.next, f.ended, f.err, f.tick
+		f.mu.Unlock()
+		switch {
+		case passed:
+			return nil
+		case ended:
+			return err
+		}
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// advance tells the waiters that the regions below next have been dealt with.
+func (f *flight) advance(next uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next = next
+	close(f.tick)
+	f.tick = make(chan struct{})
+}
+
+// keepAside holds the bytes of a region that could not be put into dest, for the waiters.
+func (f *flight) keepAside(r uint64, b []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.unkept == nil {
+		f.unkept = make(map[uint64][]byte)
+	}
+	f.unkept[r] = append([]byte(nil), b...)
+}
+
+// aside returns what keepAside holds of region r, nil when nothing.
+func (f *flight) aside(r uint64) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.unkept[r]
+}
+
+func (f *flight) end(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err, f.ended = err, true
+	close(f.tick)
+}
+
+// dealtWith is the first region that has not been.
+func (f *flight) dealtWith() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.next
+}
+
+// remaining is how many regions still have to arrive before r has.
+func (f *flight) remaining(r uint64) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r < f.next {
+		return 0
+	}
+	return r + 1 - f.next
+}
+
+// flights is the table of all that is being fetched in this process. No two overlap, but for those
+// that overtake.
+type flights struct {
+	mu   sync.Mutex // guards list
+	list []*flight
+}
+
+// join returns the flight that region at is in, or adds a new one of the largest span around at
+// within s whose regions are all cold and in no other flight. fresh tells which. It returns nil
+// when at is not cold.
+func (t *flights) join(s span, at uint64, demand bool, cold func(span, uint64) span) (f *flight, fresh bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.list {
+		switch {
+		case o.contains(at):
+			return o, false
+		case o.hi <= at:
+			s.lo = max(s.lo, o.hi)
+		default:
+			s.hi = min(s.hi, o.lo)
+		}
+	}
+	if s = cold(s, at); s.empty() {
+		return nil, false
+	}
+	f = newFlight(s, demand)
+	t.list = append(t.list, f)
+	return f, true
+}
+
+// overtake adds f, which somebody waits for, in front of a flight in the background that will
+// come to region r later; or it returns what was added before for the same reason.
+func (t *flights) overtake(f *flight, r uint64) (_ *flight, fresh bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.list {
+		if o.demand && o.contains(r) {
+			return o, false
+		}
+	}
+	t.list = append([]*flight{f}, t.list...)
+	return f, true
+}
+
+func (t *flights) remove(f *flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, o := range t.list {
+		if o == f {
+			last := len(t.list) - 1
+			t.list[i] = t.list[last]
+			t.list[last] = nil
+			t.list = t.list[:last]
+			return
+		}
+	}
+}
+
+// after returns the first region at or after r that no flight is fetching.
+func (t *flights) after(r uint64) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for again := true; again; {
+		again = false
+		for _, o := range t.list {
+			if o.contains(r) {
+				r, again = o.hi, true
+			}
+		}
+	}
+	return r
+}

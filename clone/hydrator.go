@@ -1,0 +1,346 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"hydrant/clone/state"
+	"hydrant/dest"
+	"hydrant/source"
+)
+
+// hydrator fetches in the background whatever nobody has asked for. One process of a clone has
+// one. It begins at once and at full rate: connections adapt between these bounds, and while
+// readers are kept waiting no more ranges are begun than the floor, so that it never starves.
+const (
+	firstConnections = 16
+	mostConnections  = 64
+	floorConnections = 1
+	adaptPeriod      = 250 * time.Millisecond
+	// dirtyBytes is how much of what the background wrote may wait for the disk: a commit's sync
+	// waits behind all of it.
+	dirtyBytes = 16 << 20
+	// spareBytes, or a hundredth of the disk if that is more, is left free.
+	spareBytes = 64 << 20
+)
+
+type hydrator struct {
+	c       *Clone
+	limit   *rate.Limiter
+	knobs   uint64 // KnobGen that limit is of
+	cursor  uint64 // where linear order goes on
+	running int
+	conns   int        // target when it adapts
+	done    chan error // of a range
+	hold    time.Time  // nothing is begun before
+	backoff time.Duration
+
+	// what adapting goes by
+	lastBytes uint64
+	lastTime  time.Time
+	bestRate  float64
+	raised    bool
+}
+
+// hydrate is the goroutine of the hydrator.
+func (c *Clone) hydrate() {
+	h := &hydrator{c: c, limit: rate.NewLimiter(rate.Inf, 0), knobs: ^uint64(0),
+		conns: firstConnections, done: make(chan error, 256)}
+	defer func() { // ranges under way end with c.ctx, or with their bytes
+		for ; h.running > 0; h.running-- {
+			<-h.done
+		}
+		c.unlockFile(state.LockHydrator)
+	}()
+	if !h.elected() {
+		return
+	}
+	tick := time.NewTicker(adaptPeriod)
+	defer tick.Stop()
+	h.lastTime, h.lastBytes = time.Now(), c.head().Fetched.Load()
+	for c.ctx.Err() == nil && c.phase() == state.Live {
+		h.begin()
+		select {
+		case <-c.ctx.Done():
+		case <-c.wake:
+		case err := <-h.done:
+			h.finished(err)
+		case now := <-tick.C:
+			h.beat(now)
+		}
+	}
+}
+
+// elected waits until this process is the one that hydrates. Another's death is noticed within a
+// second.
+func (h *hydrator) elected() bool {
+	for h.c.phase() == state.Live {
+		ok, err := h.c.st.File.TryLock(state.LockHydrator, 1, true)
+		if err == nil && ok {
+			h.c.head().HydPID.Store(uint64(os.Getpid()))
+			return true
+		}
+		if sleep(h.c.ctx, time.Second) != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// begin starts as many ranges as are allowed now.
+func (h *hydrator) begin() {
+	if gen := h.c.head().KnobGen.Load(); gen != h.knobs {
+		h.knobs = gen
+		setLimit(h.limit, int64(h.c.head().Bandwidth.Load()))
+	}
+	if !h.allowed() {
+		return
+	}
+	for h.running < h.target() {
+		f := h.pick()
+		if f == nil {
+			return
+		}
+		h.running++
+		go func() { h.done <- h.fetch(f) }()
+	}
+}
+
+// allowed tells whether ranges may be begun at all.
+func (h *hydrator) allowed() bool {
+	c := h.c
+	switch {
+	case c.head().Hydration.Load() == 0:
+		c.head().Activity.CompareAndSwap(uint64(state.Hydrating), uint64(state.Paused))
+		return false
+	case c.stalled() != nil || c.mode() != state.ReadWrite || time.Now().Before(h.hold):
+		return false
+	case !h.room():
+		return false
+	}
+	c.head().Activity.Store(uint64(state.Hydrating))
+	return true
+}
+
+// room tells whether the disk has room for what would be begun.
+func (h *hydrator) room() bool {
+	s, ok := dest.As[dest.Spacer](h.c.dst)
+	if !ok {
+		h.c.roomAgain()
+		return true
+	}
+	free, total, err := s.Space()
+	if err != nil {
+		return true
+	}
+	spare := max(int64(spareBytes), total/100)
+	if free < spare+int64(h.running+1)*h.batch() {
+		h.c.diskFull(fmt.Errorf("%d MiB free, %d MiB are left alone", free>>20, spare>>20))
+		return false
+	}
+	h.c.roomAgain()
+	return true
+}
+
+func (h *hydrator) batch() int64 { return int64(h.c.head().Batch.Load()) }
+
+// target is how many ranges to have in flight.
+func (h *hydrator) target() int {
+	if h.c.demands.Load() > 0 && h.c.pace.pressed() {
+		return floorConnections
+	}
+	if n := int(h.c.head().Connections.Load()); n > 0 {
+		return n
+	}
+	return h.conns
+}
+
+// pick returns the next range: the neighbourhood of the last read, then linear. nil when all that
+// is cold is being fetched.
+func (h *hydrator) pick() *flight {
+	c := h.c
+	if hint := c.takeHint(); hint < c.geo.count {
+		if f := h.around(hint); f != nil {
+			return f
+		}
+	}
+	for wrapped := false; ; {
+		r, ok := c.hydrated().NextClear(h.cursor, c.geo.count)
+		if !ok {
+			if wrapped || h.cursor == 0 {
+				return nil
+			}
+			h.cursor, wrapped = 0, true
+			continue
+		}
+		if f := h.around(r); f != nil {
+			h.cursor = f.hi
+			return f
+		}
+		// r is on its way, or local by a bit that is still to come.
+		h.cursor = max(c.flights.after(r), r+1)
+		if h.cursor >= c.geo.count {
+			if wrapped {
+				return nil
+			}
+			h.cursor, wrapped = 0, true
+		}
+	}
+}
+
+// around is a new flight from cold region r on, to the next multiple of the batch.
+func (h *hydrator) around(r uint64) *flight {
+	c := h.c
+	if c.local(r) {
+		c.settle(r)
+		return nil
+	}
+	s := c.geo.align(span{r, r + 1}, h.batch())
+	f, fresh := c.flights.join(span{r, s.hi}, r, false, c.coldAround)
+	if !fresh {
+		return nil
+	}
+	return f
+}
+
+// fetch runs one range.
+func (h *hydrator) fetch(f *flight) error {
+	b := &writeBehind{c: h.c, next: h.c.geo.start(f.lo), piece: max(dirtyBytes/int64(2*max(h.running, 1)), buffer)}
+	return h.c.fly(f, func(ctx context.Context, n int) error {
+		if err := b.upTo(h.c.geo.start(f.dealtWith())); err != nil {
+			return err
+		}
+		return h.throttle(ctx, n)
+	})
+}
+
+func (h *hydrator) throttle(ctx context.Context, n int) error {
+	for n > 0 && h.limit.Limit() != rate.Inf {
+		m := min(n, h.limit.Burst())
+		if err := h.limit.WaitN(ctx, m); err != nil {
+			return err
+		}
+		n -= m
+	}
+	return nil
+}
+
+// finished notes how a range ended. Errors that may go away slow the background down.
+func (h *hydrator) finished(err error) {
+	h.running--
+	if err == nil {
+		h.backoff = 0
+		return
+	}
+	if source.KindOf(err) == source.Final {
+		return // stalled, or closed
+	}
+	if source.KindOf(err) == source.Throttled {
+		h.conns = max(h.conns/2, floorConnections)
+	}
+	h.backoff = min(max(2*h.backoff, 250*time.Millisecond), 30*time.Second)
+	h.hold = time.Now().Add(max(h.backoff, source.RetryAfter(err)))
+}
+
+// beat is what the hydrator does four times a second: say that it lives, measure, adapt.
+func (h *hydrator) beat(now time.Time) {
+	head := h.c.head()
+	head.HydBeat.Store(uint64(now.UnixNano()))
+	bytes := head.Fetched.Load()
+	sec := now.Sub(h.lastTime).Seconds()
+	if sec <= 0 {
+		return
+	}
+	r := float64(bytes-h.lastBytes) / sec
+	h.lastBytes, h.lastTime = bytes, now
+	head.Rate.Store(uint64(0.7*float64(head.Rate.Load()) + 0.3*r))
+	h.adapt(r)
+}
+
+// adapt raises the number of connections for as long as that raises the rate.
+func (h *hydrator) adapt(r float64) {
+	switch {
+	case h.running < h.conns:
+		return // not what holds the rate down
+	case r > 1.05*h.bestRate:
+		h.bestRate = r
+		h.conns = min(h.conns+8, mostConnections)
+		h.raised = true
+	case h.raised && r < 0.95*h.bestRate:
+		h.conns = max(h.conns-8, firstConnections)
+		h.raised = false
+	}
+}
+
+func setLimit(l *rate.Limiter, bytesPerSecond int64) {
+	if bytesPerSecond <= 0 {
+		l.SetLimit(rate.Inf)
+		return
+	}
+	l.SetBurst(int(min(max(bytesPerSecond/10, 4<<10), buffer)))
+	l.SetLimit(rate.Limit(bytesPerSecond))
+}
+
+// writeBehind keeps what one flight wrote from piling up in memory: each piece is started on its
+// way to the disk when it is whole, and awaited when the next one is.
+type writeBehind struct {
+	c             *Clone
+	next          int64 // where the piece being filled begins
+	piece         int64 // bytes
+	awaited, size int64 // the piece under way: its start and size; size 0: none
+}
+
+func (b *writeBehind) upTo(off int64) error {
+	w, ok := dest.As[dest.WriteBehind](b.c.dst)
+	if !ok {
+		return nil
+	}
+	for off-b.next >= b.piece {
+		err := w.StartWrite(b.next, b.piece)
+		if err == nil && b.size > 0 {
+			err = w.AwaitWrite(b.awaited, b.size)
+		}
+		if errors.Is(err, errors.ErrUnsupported) {
+			b.next = off
+			return nil
+		}
+		if err != nil {
+			// The kernel tells of a lost write once: this was a failed sync.
+			b.c.setMode(state.ReadOnly, fmt.Errorf("write back %s: %w", b.c.target.Name(), err))
+			return b.c.modeError()
+		}
+		b.awaited, b.size = b.next, b.piece
+		b.next += b.piece
+	}
+	return nil
+}
+
+// hint is where the background should look first: near what was read last.
+type hint struct {
+	mu     sync.Mutex // guards region
+	region uint64
+	set    bool
+}
+
+func (c *Clone) giveHint(r uint64) {
+	c.hint.mu.Lock()
+	defer c.hint.mu.Unlock()
+	c.hint.region, c.hint.set = r, true
+}
+
+// takeHint returns a region past the end when there is no hint.
+func (c *Clone) takeHint() uint64 {
+	c.hint.mu.Lock()
+	defer c.hint.mu.Unlock()
+	if !c.hint.set {
+		return c.geo.count
+	}
+	c.hint.set = false
+	return c.hint.region
+}

@@ -1,0 +1,193 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"hydrant/clone/state"
+	"hydrant/dest"
+)
+
+// zeroRun is the least run of zeros, in bytes, that is made a hole instead of being written.
+const zeroRun = 64 << 10
+
+// install puts the fetched bytes of s into dest, where the regions are still cold: claim →
+// re-check → copy → publish. What cannot be kept is held aside in f for those who wait. A region
+// that became local meanwhile is passed over: what it holds is newer.
+func (c *Clone) install(ctx context.Context, f *flight, s span, b []byte) {
+	base := c.geo.start(s.lo)
+	for lo := s.lo; lo < s.hi; {
+		run := c.coldRun(span{lo, min(s.hi, lo+c.claimRegions())})
+		if run.empty() {
+			lo = max(run.hi, lo+1)
+			continue
+		}
+		off, n := c.geo.bytes(run)
+		if err := c.installRun(ctx, run, b[off-base:off-base+n]); err != nil {
+			c.keepFailed(err)
+			for r := run.lo; r < run.hi && f != nil; r++ {
+				ro, rn := c.geo.bytes(span{r, r + 1})
+				f.keepAside(r, b[ro-base:ro-base+rn])
+			}
+		}
+		lo = run.hi
+	}
+}
+
+// coldRun is the first run of cold regions in s, cut to begin at its first cold one; empty and
+// at s.hi when there is none.
+func (c *Clone) coldRun(s span) span {
+	lo := s.lo
+	for lo < s.hi && c.local(lo) {
+		c.settle(lo)
+		lo++
+	}
+	hi := lo
+	for hi < s.hi && !c.local(hi) {
+		hi++
+	}
+	return span{lo, hi}
+}
+
+// settle finishes what a writer that died between its two bits left: written, not hydrated.
+func (c *Clone) settle(r uint64) {
+	if !c.hydrated().Test(r) {
+		c.hydrated().Set(r, r+1)
+	}
+}
+
+func (c *Clone) claimRegions() uint64 { return max(uint64(maxClaim)>>c.geo.shift, 1) }
+
+func (c *Clone) installRun(ctx context.Context, s span, b []byte) error {
+	if !c.keeping() {
+		return errNotKeeping
+	}
+	release, err := c.claims.acquire(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer release()
+	base := c.geo.start(s.lo)
+	for lo := s.lo; lo < s.hi; {
+		run := c.coldRun(span{lo, s.hi})
+		if run.empty() {
+			break
+		}
+		off, n := c.geo.bytes(run)
+		if err := c.copyIn(b[off-base:off-base+n], off); err != nil {
+			return err
+		}
+		c.publish(run)
+		lo = run.hi
+	}
+	return nil
+}
+
+// publish makes regions whose bytes are in dest local.
+func (c *Clone) publish(s span) {
+	added := c.hydrated().Set(s.lo, s.hi)
+	fresh := c.fresh.Add(int64(added) << c.geo.shift)
+	if missing := c.missing.Add(-int64(added)); missing <= 0 || fresh >= commitBytes {
+		c.poke()
+	}
+}
+
+var errNotKeeping = errors.New("nothing is kept")
+
+// copyIn writes source bytes to dest. Zeros are punched or written, never passed over: what dest
+// holds there may be the rest of a write that a crash undid. Needs the claim on these regions.
+func (c *Clone) copyIn(b []byte, off int64) error {
+	// Where dest was cut inside a region and the record of that region was lost, the region
+	// ends where dest does.
+	size, err := c.dst.Size()
+	if err != nil {
+		return err
+	}
+	if off+int64(len(b)) > size {
+		b = b[:max(size-off, 0)]
+	}
+	if off == 0 && c.guarded() {
+		// Until now region 0 was cold, so the first bytes were the source's, whatever a writer
+		// that died may have left.
+		var first [state.FirstBytes]byte
+		n := copy(first[:], b)
+		c.head().SetFirst(first)
+		b, off = b[n:], int64(n)
+	}
+	for len(b) > 0 {
+		n := len(b)
+		if z := zeros(b); z == len(b) || z >= zeroRun {
+			n = z
+			if err := c.zero(off, int64(n)); err != nil {
+				return err
+			}
+		} else {
+			n = data(b)
+			if _, err := c.dst.WriteAt(b[:n], off); err != nil {
+				return err
+			}
+		}
+		b, off = b[n:], off+int64(n)
+	}
+	return nil
+}
+
+// zero makes [off, off+n) of dest zeros.
+func (c *Clone) zero(off, n int64) error {
+	if p, ok := dest.As[dest.Puncher](c.dst); ok && n >= zeroRun {
+		err := p.Punch(off, n)
+		if err == nil || !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	for n > 0 {
+		m := min(n, int64(len(nothing)))
+		if _, err := c.dst.WriteAt(nothing[:m], off); err != nil {
+			return err
+		}
+		off, n = off+m, n-m
+	}
+	return nil
+}
+
+var nothing [zeroRun]byte
+
+// zeros is how many bytes of b are zeros before the first that is not.
+func zeros(b []byte) int {
+	n := 0
+	for len(b)-n >= len(nothing) && [zeroRun]byte(b[n:n+zeroRun]) == nothing {
+		n += zeroRun
+	}
+	for n < len(b) && b[n] == 0 {
+		n++
+	}
+	return n
+}
+
+// data is how many bytes of b to write before it is worth looking for zeros again.
+func data(b []byte) int {
+	for n := zeroRun; n+zeroRun <= len(b); n += zeroRun {
+		if [zeroRun]byte(b[n:n+zeroRun]) == nothing {
+			return n
+		}
+	}
+	return len(b)
+}
+
+// keeping tells whether fetched bytes can be kept.
+func (c *Clone) keeping() bool { return c.mode() == state.ReadWrite && !c.full.Load() }
+
+// keepFailed notes why bytes could not be kept. A full disk pauses hydration until there is room;
+// anything else that dest says stalls it.
+func (c *Clone) keepFailed(err error) {
+	switch {
+	case errors.Is(err, errNotKeeping), c.ctx.Err() != nil, errors.Is(err, ErrBusy),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrTimeout):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		c.diskFull(err)
+	default:
+		c.stall(fmt.Errorf("write to %s: %w", c.target.Name(), err))
+	}
+}

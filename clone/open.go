@@ -1,0 +1,221 @@
+package clone
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"hydrant/clone/state"
+	"hydrant/dest"
+	"hydrant/source"
+)
+
+// headBytes is how much of the source the first request asks for: it tells size and identity, and
+// what came is not fetched again.
+const headBytes = 64 << 10
+
+// Open attaches to the clone whose destination is dst and whose state is in store, or makes one of
+// src when there is neither. Attaching sends nothing to the source; making one sends one request.
+// src may be nil for a clone that exists, see Options.OpenSource. It is the clone's from now on,
+// and closed with it, or by Open when that fails.
+//
+// Errors: those of opening in errors.go; source's, when there is one to be asked; fs.ErrNotExist
+// when there is neither clone nor source.
+func Open(ctx context.Context, src source.Source, dst dest.Target, store state.Store, opts *Options) (*Clone, error) {
+	o := &opening{src: src, dst: dst, store: store}
+	if opts != nil {
+		o.opts = *opts
+	}
+	c, err := o.open(ctx)
+	if err != nil && o.src != nil {
+		err = errors.Join(err, o.src.Close())
+	}
+	return c, err
+}
+
+// OpenPath opens the clone whose destination is the file at path. Symbolic links to it are
+// followed: its state file lies beside the file itself.
+func OpenPath(ctx context.Context, src source.Source, path string, opts *Options) (*Clone, error) {
+	mode := fs.FileMode(0o644)
+	if opts != nil && opts.Mode != 0 {
+		mode = opts.Mode
+	}
+	path, err := resolve(path)
+	if err != nil {
+		if src != nil {
+			err = errors.Join(err, src.Close())
+		}
+		return nil, err
+	}
+	o := &opening{src: src, dst: dest.FileMode(path, mode), store: state.PathStore(path, mode), comp: pathCompanions(path)}
+	if opts != nil {
+		o.opts = *opts
+	}
+	c, err := o.open(ctx)
+	if err != nil && o.src != nil {
+		err = errors.Join(err, o.src.Close())
+	}
+	return c, err
+}
+
+// resolve returns the absolute path of the file itself. The file need not exist, its folder must.
+func resolve(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if errors.Is(err, fs.ErrNotExist) {
+		dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+		if err != nil {
+			return "", err
+		}
+		return filepath.Join(dir, filepath.Base(abs)), nil
+	}
+	return real, err
+}
+
+// opening is an Open under way.
+type opening struct {
+	src   source.Source
+	dst   dest.Target
+	store state.Store
+	comp  Companions // nil: none
+	opts  Options
+	head  []byte // the first bytes of the source, when this call asked for them
+	made  bool   // this call made the destination
+}
+
+func (o *opening) open(ctx context.Context) (*Clone, error) {
+	if err := o.opts.Knobs.validate(); err != nil {
+		return nil, err
+	}
+	deadline := time.Now().Add(DefaultTimeout)
+	for wait := 100 * time.Microsecond; ; wait = min(2*wait, 20*time.Millisecond) {
+		f, err := o.store.Open()
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			err = o.make(ctx)
+		case err != nil:
+			return nil, fmt.Errorf("open state file %s: %w", o.store.Name(), err)
+		default:
+			var c *Clone
+			if c, err = o.attach(ctx, f); err == nil {
+				return c, nil
+			}
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil && !errors.Is(err, errAgain) {
+			return nil, err
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("%s: %w: gave up after %v", o.store.Name(), ErrBusy, DefaultTimeout)
+		}
+		if err != nil {
+			if err := sleep(ctx, wait); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// errAgain: another process was quicker, or is in the middle of something short. Look again.
+var errAgain = errors.New("look again")
+
+// make makes the state file of a new clone, whole, in phase creating. Whoever then attaches first
+// makes the destination.
+func (o *opening) make(ctx context.Context) error {
+	if err := o.noDest(); err != nil {
+		return err
+	}
+	if o.src == nil || o.opts.NoCreate {
+		return fmt.Errorf("%s: %w and no source was given", o.dst.Name(), fs.ErrNotExist)
+	}
+	if o.comp != nil {
+		name, err := o.comp.Conflict()
+		if err != nil {
+			return err
+		}
+		if name != "" {
+			return fmt.Errorf("%s: %w: move %s away: it belongs to another database", o.dst.Name(), ErrCompanion, name)
+		}
+	}
+	sb, err := o.superblock(ctx)
+	if err != nil {
+		return err
+	}
+	err = o.store.Create(func(f state.File) error { return state.Format(f, sb) })
+	if errors.Is(err, fs.ErrExist) {
+		o.head = nil // of the source as we saw it, which the other need not have seen
+		return errAgain
+	}
+	if err != nil {
+		return fmt.Errorf("make state file %s: %w", o.store.Name(), err)
+	}
+	return nil
+}
+
+// noDest returns nil when nothing is at the destination, and otherwise what that means where there
+// is no state file.
+func (o *opening) noDest() error {
+	d, err := o.dst.Open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	front, err := readFront(d)
+	if err = errors.Join(err, d.Close()); err != nil {
+		return fmt.Errorf("read %s: %w", o.dst.Name(), err)
+	}
+	if !state.IsGuard(front) {
+		return fmt.Errorf("%s: %w", o.dst.Name(), ErrPlain)
+	}
+	// The state file may have come since we looked for it.
+	if f, err := o.store.Open(); err == nil {
+		return errors.Join(errAgain, f.Close())
+	}
+	return fmt.Errorf("%s: %w %s: put that back, or delete both and clone again", o.dst.Name(), ErrOrphan, o.store.Name())
+}
+
+// superblock asks the source what it is and writes that down.
+func (o *opening) superblock(ctx context.Context) (*state.Superblock, error) {
+	timeout := DefaultTimeout
+	if t := o.opts.Knobs.Timeout; t != nil {
+		timeout = *t
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w (%v)", ErrTimeout, timeout))
+	defer cancel()
+	src, err := newCounted(o.src)
+	if err != nil {
+		return nil, err
+	}
+	id, head, err := src.Identify(ctx, headBytes)
+	if err != nil {
+		return nil, err
+	}
+	rs := o.opts.RegionSize
+	if rs == 0 && o.opts.ChooseRegion != nil {
+		rs = o.opts.ChooseRegion(head, id.Size)
+	}
+	if rs == 0 {
+		rs = DefaultRegionSize
+	}
+	if _, err := state.NewLayout(id.Size, rs); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	sb := &state.Superblock{Size: id.Size, Tag: id.Tag, URL: o.src.URL(), RegionSize: rs,
+		Phase: state.Creating, Created: time.Now().UnixNano()}
+	if _, err := io.ReadFull(rand.Reader, sb.UUID[:]); err != nil {
+		return nil, err
+	}
+	copy(sb.First[:], head)
+	o.head = head
+	return sb, nil
+}

@@ -1,0 +1,158 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"hydrant/clone/state"
+)
+
+// ReadAt reads len(p) bytes at off, and io.EOF with what there is when dest ends before. Local
+// bytes come from dest; cold ones are fetched, kept where possible, and waited for, each wait no
+// longer than the timeout. It may be called at any time from any goroutine.
+//
+// Errors: ErrStalled, at once, for cold bytes while the source fails for good; ErrTimeout;
+// ErrFailed; ErrClosed; ctx's.
+func (c *Clone) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	leave, err := c.enter()
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	if off < 0 {
+		return 0, fmt.Errorf("read at %d: %w", off, ErrUsage)
+	}
+	done := 0
+	for done < len(p) {
+		if err := c.usable(); err != nil {
+			return done, err
+		}
+		n, err := c.readSome(ctx, p[done:], off+int64(done))
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// readSome reads the first bytes of p: at least one region of them, or none when what was cold
+// has become local and is to be looked at again.
+func (c *Clone) readSome(ctx context.Context, p []byte, off int64) (int, error) {
+	r := c.geo.region(off)
+	if r >= c.geo.count || c.local(r) {
+		return c.readLocal(p[:c.localRun(r, off, int64(len(p)))], off)
+	}
+	last := c.geo.touched(off, int64(len(p))).hi
+	f := c.demand(r, last)
+	if f == nil {
+		return 0, nil
+	}
+	c.giveHint(f.hi)
+	// While this one is on its way, ask for what comes after it.
+	if next := c.flights.after(r); next < last && !c.local(next) {
+		c.demand(next, last)
+	}
+	if err := c.await(ctx, f, r); err != nil {
+		return 0, err
+	}
+	if b := f.aside(r); b != nil && !c.local(r) {
+		return copy(p, b[off-c.geo.start(r):]), nil
+	}
+	return 0, nil
+}
+
+// await waits for region r of f, no longer than the timeout.
+func (c *Clone) await(ctx context.Context, f *flight, r uint64) error {
+	if err := c.stalled(); err != nil {
+		return err
+	}
+	timeout := c.timeout()
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w (%v)", ErrTimeout, timeout))
+	defer cancel()
+	err := f.await(ctx, r)
+	if err != nil {
+		// Why a flight ended may be the reason that the clone is stalled; say it in one way.
+		if s := c.stalled(); s != nil {
+			return s
+		}
+	}
+	return err
+}
+
+// localRun is how many of the n bytes at off, which lies in local region r or past all, are
+// local up to the first that is not.
+func (c *Clone) localRun(r uint64, off, n int64) int64 {
+	end := c.geo.touched(off, n).hi
+	for r < end && c.local(r) {
+		r++
+	}
+	if r >= c.geo.count || r >= end {
+		return n
+	}
+	return min(c.geo.start(r)-off, n)
+}
+
+// readLocal reads dest, with the logical first bytes laid over the guard.
+func (c *Clone) readLocal(p []byte, off int64) (int, error) {
+	guarded := c.guarded()
+	n, err := c.dst.ReadAt(p, off)
+	if err == nil && n < len(p) {
+		err = io.ErrUnexpectedEOF
+	}
+	if guarded && off < state.FirstBytes {
+		first := c.head().GetFirst()
+		copy(p[:n], first[off:])
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("read %s: %w", c.target.Name(), err)
+	}
+	return n, err
+}
+
+// Hydrate makes [off, off+n) local and waits until it is.
+func (c *Clone) Hydrate(ctx context.Context, off, n int64) error {
+	leave, err := c.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if off < 0 || n < 0 {
+		return fmt.Errorf("hydrate %d bytes at %d: %w", n, off, ErrUsage)
+	}
+	s := c.geo.touched(off, n)
+	for r := s.lo; r < s.hi; {
+		if err := c.usable(); err != nil {
+			return err
+		}
+		if c.local(r) {
+			r++
+			continue
+		}
+		if err := c.hydrateRegion(ctx, r, s.hi); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hydrateRegion makes cold region r local; the regions up to hi will be wanted next. An error says
+// why it cannot be kept.
+func (c *Clone) hydrateRegion(ctx context.Context, r, hi uint64) error {
+	f := c.demand(r, hi)
+	if f == nil {
+		return nil
+	}
+	if next := c.flights.after(r); next < hi && !c.local(next) {
+		c.demand(next, hi)
+	}
+	if err := c.await(ctx, f, r); err != nil {
+		return err
+	}
+	if f.aside(r) != nil && !c.local(r) {
+		return c.notKept()
+	}
+	return nil
+}

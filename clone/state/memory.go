@@ -1,0 +1,189 @@
+package state
+
+import (
+	"io"
+	"io/fs"
+	"sync"
+	"unsafe"
+)
+
+// MemoryStore is a state file in memory, for tests and for clones that need not outlive their
+// process. Several Files may be open on it at once, as if by several processes.
+type MemoryStore struct {
+	// Wrap, when set, is what Open and Create pass each File through: a place for faults.
+	Wrap func(File) File
+
+	// Mount is the mount id that files report. Another one is what a reboot or a remount looks
+	// like: nothing volatile is believed.
+	Mount uint64
+
+	mu    sync.Mutex // guards the rest
+	bytes []byte     // nil: no file
+	words []uint64   // what bytes lie in, for alignment
+	inode uint64
+	locks []memLock
+}
+
+type memLock struct {
+	owner     *memFile
+	lo, hi    int64
+	exclusive bool
+}
+
+// Name implements Store.
+func (s *MemoryStore) Name() string { return "memory" }
+
+// Open implements Store.
+func (s *MemoryStore) Open() (File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes == nil {
+		return nil, fs.ErrNotExist
+	}
+	return s.wrap(&memFile{s: s, bytes: s.bytes, inode: s.inode}), nil
+}
+
+func (s *MemoryStore) wrap(f File) File {
+	if s.Wrap != nil {
+		return s.Wrap(f)
+	}
+	return f
+}
+
+// Create implements Store.
+func (s *MemoryStore) Create(fill func(File) error) error {
+	f := &memFile{s: s}
+	if err := fill(s.wrap(f)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes != nil {
+		return fs.ErrExist
+	}
+	s.bytes = f.bytes
+	s.inode++
+	return nil
+}
+
+// Remove implements Store.
+func (s *MemoryStore) Remove() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes == nil {
+		return fs.ErrNotExist
+	}
+	s.bytes = nil
+	return nil
+}
+
+// Image returns a copy of the file, nil when there is none.
+func (s *MemoryStore) Image() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes == nil {
+		return nil
+	}
+	return append([]byte{}, s.bytes...)
+}
+
+// SetImage makes b, copied, the file: what a test found after a crash, or damaged on purpose.
+// nil removes it. It stays the same file as before.
+func (s *MemoryStore) SetImage(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes = nil; b != nil {
+		s.bytes = aligned(len(b))
+		copy(s.bytes, b)
+	}
+}
+
+func aligned(n int) []byte {
+	words := make([]uint64, (n+7)/8+1)
+	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8)[:n]
+}
+
+type memFile struct {
+	s     *MemoryStore
+	bytes []byte
+	inode uint64
+}
+
+func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
+	if off >= int64(len(f.bytes)) {
+		return 0, io.EOF
+	}
+	n := copy(p, f.bytes[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > int64(len(f.bytes)) {
+		return 0, io.ErrShortWrite
+	}
+	return copy(f.bytes[off:], p), nil
+}
+
+func (f *memFile) WriteSync(p []byte, off int64) error {
+	_, err := f.WriteAt(p, off)
+	return err
+}
+
+func (f *memFile) Sync() error               { return nil }
+func (f *memFile) Allocate(size int64) error { f.bytes = aligned(int(size)); return nil }
+func (f *memFile) Size() (int64, error)      { return int64(len(f.bytes)), nil }
+func (f *memFile) ID() (FileID, error) {
+	return FileID{Mount: 1 + f.s.Mount, Dev: 1, Inode: f.inode}, nil
+}
+func (f *memFile) Map(off, n int64) ([]byte, error) {
+	return f.bytes[off : off+n : off+n], nil
+}
+
+func (f *memFile) Current() (bool, error) {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	return f.s.bytes != nil && f.s.inode == f.inode, nil
+}
+
+func (f *memFile) TryLock(off, n int64, exclusive bool) (bool, error) {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	for _, l := range f.s.locks {
+		if l.owner != f && l.lo < off+n && off < l.hi && (exclusive || l.exclusive) {
+			return false, nil
+		}
+	}
+	f.cut(off, off+n)
+	f.s.locks = append(f.s.locks, memLock{f, off, off + n, exclusive})
+	return true, nil
+}
+
+func (f *memFile) Unlock(off, n int64) error {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	f.cut(off, off+n)
+	return nil
+}
+
+// cut takes [lo, hi) out of what f holds. Needs s.mu.
+func (f *memFile) cut(lo, hi int64) {
+	var kept []memLock
+	for _, l := range f.s.locks {
+		if l.owner != f || l.hi <= lo || hi <= l.lo {
+			kept = append(kept, l)
+			continue
+		}
+		if l.lo < lo {
+			kept = append(kept, memLock{f, l.lo, lo, l.exclusive})
+		}
+		if hi < l.hi {
+			kept = append(kept, memLock{f, hi, l.hi, l.exclusive})
+		}
+	}
+	f.s.locks = kept
+}
+
+func (f *memFile) Close() error { return f.Unlock(0, 1<<62) }
