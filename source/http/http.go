@@ -67,7 +67,8 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 // URL implements source.Source.
 func (s *Source) URL() string { return s.show }
 
-// Requests implements source.Counter. A redirect counts as part of the request it answers.
+// Requests implements source.Counter. Not counted are redirects, and what net/http sends once more
+// because a connection it had kept was dead.
 func (s *Source) Requests() int64 { return s.life.Requests() }
 
 // Identify implements source.Source. An empty blob may cost a second request, as no range of it

@@ -59,7 +59,8 @@ func Open(ctx context.Context, url string, opts Options) (*Source, error) {
 // URL implements source.Source: the canonical address.
 func (s *Source) URL() string { return s.address.String() }
 
-// Requests implements source.Counter. What the SDK asks on its way to credentials is not counted.
+// Requests implements source.Counter. Not counted are what the SDK asks on its way to credentials,
+// and what net/http sends once more because a connection it had kept was dead.
 func (s *Source) Requests() int64 { return s.life.Requests() }
 
 // Identify implements source.Source. The blob is named by its ETag, which S3 does not promise to
