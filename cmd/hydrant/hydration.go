@@ -32,7 +32,9 @@ func (h *hydration) run(ctx context.Context) error {
 	defer done()
 	context.AfterFunc(ctx, done) // a second ^C ends it without ceremony
 	suspend := make(chan os.Signal, 1)
-	signal.Notify(suspend, suspendSignals...)
+	if len(suspendSignals) > 0 {
+		signal.Notify(suspend, suspendSignals...)
+	}
 	defer signal.Stop(suspend)
 
 	h.start = time.Now()
@@ -42,7 +44,7 @@ func (h *hydration) run(ctx context.Context) error {
 		h.bar.clear()
 		switch {
 		case suspended && err == nil:
-			stopUntilContinued(suspend)
+			stopUntilContinued()
 		case err != nil && ctx.Err() != nil:
 			return fmt.Errorf("%s: interrupted at %.1f %%; go on with: hydrant hydrate %s", h.path, last.Percent(), h.path)
 		case err != nil:

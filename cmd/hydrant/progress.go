@@ -72,12 +72,12 @@ func (m moment) fields(columns int) string {
 	if m.note != "" {
 		return m.note
 	}
-	s := fmt.Sprintf("%*s", 19, units.FormatSize(m.done)+"/"+units.FormatSize(m.total))
+	s := fmt.Sprintf("%16s", units.FormatSize(m.done)+"/"+units.FormatSize(m.total))
 	if columns >= 60 {
-		s += fmt.Sprintf("  %10s/s", units.FormatSize(int64(m.rate)))
+		s += fmt.Sprintf(" %9s/s", units.FormatSize(int64(m.rate)))
 	}
 	if columns >= 72 {
-		s += fmt.Sprintf("  %8s", formatETA(m.eta))
+		s += fmt.Sprintf(" %9s", formatETA(m.eta))
 	}
 	return s
 }

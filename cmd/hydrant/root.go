@@ -17,7 +17,9 @@ Exit:    0 done, 1 error (verify: differs), 2 usage, 3 verify could not tell,
          4 stalled, or the source has changed`
 
 const rootExample = `  hydrant clone s3://shop/app.db app.db
-  hydrant status app.db --watch`
+  hydrant sql app.db "SELECT count(*) FROM orders"
+  hydrant status app.db --watch
+  hydrant demo`
 
 func newRoot(t *terminal) *cobra.Command {
 	root := &cobra.Command{
@@ -47,12 +49,15 @@ func newRoot(t *terminal) *cobra.Command {
 		&cobra.Group{ID: "more", Title: "More:"},
 	)
 	for _, verb := range []func(*terminal) *cobra.Command{
-		newClone, newHydrate, newStatus, newTune, newVerify, newDetach,
+		newClone, newHydrate, newStatus, newTune, newSQL, newVerify, newDetach,
 	} {
 		add(root, "clone", verb(t))
 	}
-	for _, verb := range []func(*terminal) *cobra.Command{newVersion} {
+	for _, verb := range []func(*terminal) *cobra.Command{newDemo, newVersion} {
 		add(root, "more", verb(t))
+	}
+	for _, step := range newDemoSteps(t) {
+		root.AddCommand(step)
 	}
 	root.SetHelpCommandGroupID("more")
 	root.SetCompletionCommandGroupID("more")

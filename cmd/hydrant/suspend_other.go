@@ -4,6 +4,7 @@ package main
 
 import "os"
 
-var suspendSignals = []os.Signal{os.Interrupt}[:0]
+// suspendSignals is empty: there is no such thing here.
+var suspendSignals []os.Signal
 
-func stopUntilContinued(chan<- os.Signal) {}
+func stopUntilContinued() {}

@@ -40,7 +40,7 @@ var modules = []struct {
 	{"github.com/hanwen/go-fuse/v2", []string{"export/fuse"}},
 }
 
-var s3 = []string{"source/s3", "replica", "internal/objstore", "internal/s3test"}
+var s3 = []string{"source/s3", "replica", "internal/objstore", "internal/s3test", "internal/s3conform", "e2e"}
 
 // testModules are for tests, and for packages that are tests' tools (see isTool).
 var testModules = []string{
