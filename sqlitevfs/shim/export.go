@@ -1,0 +1,115 @@
+package shim
+
+/*
+#include "hydrantvfs.h"
+*/
+import "C"
+
+import (
+	"runtime/cgo"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Every entry from C is here. Each turns C's types into Go's and counts itself; what it does is
+// elsewhere.
+
+var entries atomic.Int64
+
+// GoEntries is how many times C has called Go in this process. A hydrated database does not.
+func GoEntries() int64 { return entries.Load() }
+
+func engineOf(h C.uintptr_t) *engine {
+	entries.Add(1)
+	return cgo.Handle(h).Value().(*engine)
+}
+
+func bytesOf(p unsafe.Pointer, n C.int) []byte { return unsafe.Slice((*byte)(p), int(n)) }
+
+//export hydrantGoOpen
+func hydrantGoOpen(hVfs C.uintptr_t, zVfs, zName *C.char, bGuard C.int, out *C.HydrantOpening) {
+	entries.Add(1)
+	v := cgo.Handle(hVfs).Value().(*vfs)
+	d := v.decide(request{
+		vfs: C.GoString(zVfs), path: C.GoString(zName), params: uriParams(zName), guard: bGuard != 0,
+	})
+	out.eKind = d.kind
+	if d.private {
+		out.bPrivate = 1
+	}
+	if d.engine != nil {
+		out.pClone = d.engine.shared
+	}
+	if d.err != nil {
+		out.zError = C.CString(line(d.err))
+	}
+}
+
+//export hydrantGoClose
+func hydrantGoClose(h C.uintptr_t, bPrivate C.int) {
+	e := engineOf(h)
+	if bPrivate == 0 {
+		engines.release(e)
+	}
+}
+
+//export hydrantGoRead
+func hydrantGoRead(h C.uintptr_t, db *C.sqlite3, p unsafe.Pointer, n C.int, off C.sqlite3_int64) C.int {
+	return engineOf(h).read(db, bytesOf(p, n), int64(off))
+}
+
+//export hydrantGoWrite
+func hydrantGoWrite(h C.uintptr_t, db *C.sqlite3, p unsafe.Pointer, n C.int, off C.sqlite3_int64) C.int {
+	return engineOf(h).write(db, bytesOf(p, n), int64(off))
+}
+
+//export hydrantGoTruncate
+func hydrantGoTruncate(h C.uintptr_t, db *C.sqlite3, size C.sqlite3_int64) C.int {
+	return engineOf(h).truncate(db, int64(size))
+}
+
+//export hydrantGoSync
+func hydrantGoSync(h C.uintptr_t, db *C.sqlite3) C.int { return engineOf(h).sync(db) }
+
+//export hydrantGoSize
+func hydrantGoSize(h C.uintptr_t) C.sqlite3_int64 {
+	return C.sqlite3_int64(engineOf(h).blob.Status().Size)
+}
+
+//export hydrantGoOverwrite
+func hydrantGoOverwrite(h C.uintptr_t) { engineOf(h).overwriteAhead() }
+
+//export hydrantGoOpenSide
+func hydrantGoOpenSide(zName *C.char, nBase C.int, file *C.sqlite3_file, flags C.int, outFlags *C.int) C.int {
+	entries.Add(1)
+	return openSide(sideOf(zName, nBase), file, flags, outFlags)
+}
+
+//export hydrantGoAccessSide
+func hydrantGoAccessSide(zName *C.char, nBase, flags C.int, out *C.int) C.int {
+	entries.Add(1)
+	return accessSide(sideOf(zName, nBase), flags, out)
+}
+
+//export hydrantGoDeleteSide
+func hydrantGoDeleteSide(zName *C.char, nBase, syncDir C.int) C.int {
+	entries.Add(1)
+	return deleteSide(sideOf(zName, nBase), syncDir)
+}
+
+//export hydrantGoCommand
+func hydrantGoCommand(cmd C.int, asker *C.HydrantAsker, zArg *C.char, out *C.HydrantResult) {
+	entries.Add(1)
+	q := query{db: asker.db}
+	if asker.pClone != nil {
+		q.engine = cgo.Handle(asker.pClone.hGo).Value().(*engine)
+	}
+	if asker.zPath != nil {
+		q.path = C.GoString(asker.zPath)
+	}
+	if zArg != nil {
+		arg := C.GoString(zArg)
+		q.arg = &arg
+	}
+	answer(cmd, q).fill(out)
+}

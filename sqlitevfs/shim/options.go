@@ -1,0 +1,30 @@
+package shim
+
+import (
+	"context"
+
+	"hydrant/clone"
+	"hydrant/source"
+	"hydrant/source/scheme"
+)
+
+// Options configure a VFS. nil, and the zero value, mean the defaults.
+type Options struct {
+	// OpenSource opens what a URI names with source=, and what a state file has recorded. It
+	// sends no request. nil: scheme.Open with its defaults.
+	OpenSource func(ctx context.Context, address string) (source.Source, error)
+
+	// OnEvent is called for each event of each clone that is opened through the VFS, for one clone
+	// one at a time, from a goroutine of the clone. It must not close a database.
+	OnEvent func(path string, ev clone.Event)
+}
+
+// vfs is a registered VFS.
+type vfs struct{ opts Options }
+
+func (v *vfs) openSource(ctx context.Context, address string) (source.Source, error) {
+	if v.opts.OpenSource != nil {
+		return v.opts.OpenSource(ctx, address)
+	}
+	return scheme.Open(ctx, address, scheme.Options{})
+}

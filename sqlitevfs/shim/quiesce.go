@@ -1,0 +1,125 @@
+package shim
+
+/*
+#include <stdlib.h>
+#include "hydrantvfs.h"
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"unsafe"
+
+	"hydrant/clone"
+)
+
+// errBusyNow is returned while somebody is in the middle of something. Later will do.
+var errBusyNow = errors.New("waiting for a transaction to end before the clone can be completed")
+
+// quiesce runs publish while nobody is in the middle of a transaction that has, or will come to
+// have, a journal or frames in the WAL. It takes SQLite's own locks, through a connection of its
+// own:
+//
+//	rollback modes   EXCLUSIVE: there is no reader, and no journal
+//	WAL              the write lock, with the WAL checkpointed and empty
+//
+// It does not wait for them. Publishing while a connection of this very process is inside a
+// transaction fails for as long as that is.
+func (e *engine) quiesce(_ context.Context, publish func() error) error {
+	db, err := openPrivate(e)
+	if err != nil {
+		return err
+	}
+	defer func() { db.close(engines.users(e) == 0) }()
+	mode, err := db.query("PRAGMA journal_mode")
+	if err != nil {
+		return err
+	}
+	begin := db.beginExclusive
+	if mode == "wal" {
+		begin = db.beginEmptyWAL
+	}
+	if err := begin(); err != nil {
+		return err
+	}
+	err = publish()
+	_, rberr := db.query("ROLLBACK")
+	return errors.Join(err, rberr)
+}
+
+// private is a connection of our own to a database that is open here. Not for concurrent use.
+type private struct {
+	path string
+	db   *C.sqlite3
+}
+
+func openPrivate(e *engine) (*private, error) {
+	uri := C.CString(FileURI(e.path, Param{engineKey, strconv.FormatUint(e.id, 10)}))
+	defer C.free(unsafe.Pointer(uri))
+	vfs := C.CString(e.vfs)
+	defer C.free(unsafe.Pointer(vfs))
+	p := &private{path: e.path}
+	if rc := C.hydrant_db_open(uri, vfs, &p.db); rc != C.SQLITE_OK {
+		err := fmt.Errorf("open %s once more: %s", e.path, C.GoString(C.hydrant_db_error(p.db)))
+		p.close(true)
+		return nil, err
+	}
+	return p, nil
+}
+
+// close leaves the WAL to those who still use it.
+func (p *private) close(last bool) {
+	b := C.int(0)
+	if last {
+		b = 1
+	}
+	C.hydrant_db_close(p.db, b)
+}
+
+// query runs sql and returns the first column of the first row. A lock that is not to be had is
+// errBusyNow.
+func (p *private) query(sql string) (string, error) {
+	z := C.CString(sql)
+	defer C.free(unsafe.Pointer(z))
+	var out [64]C.char
+	switch rc := C.hydrant_db_query(p.db, z, &out[0], C.int(len(out))); rc & 0xff {
+	case C.SQLITE_OK:
+		return C.GoString(&out[0]), nil
+	case C.SQLITE_BUSY:
+		return "", errBusyNow
+	}
+	return "", fmt.Errorf("%s: %s", sql, C.GoString(C.hydrant_db_error(p.db)))
+}
+
+func (p *private) beginExclusive() error {
+	_, err := p.query("BEGIN EXCLUSIVE")
+	return err
+}
+
+// beginEmptyWAL empties the WAL, takes the write lock, and looks whether anybody was quicker:
+// from then on nobody can be.
+func (p *private) beginEmptyWAL() error {
+	busy, err := p.query("PRAGMA wal_checkpoint(TRUNCATE)")
+	if err != nil {
+		return err
+	}
+	if busy != "0" {
+		return errBusyNow
+	}
+	if _, err := p.query("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	st, err := os.Stat(clone.PrivateName(p.path, walSuffix))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && st.Size() > 0:
+		return errBusyNow
+	}
+	return err
+}
