@@ -45,6 +45,7 @@ type hydrator struct {
 	lastBytes uint64
 	lastTime  time.Time
 	bestRate  float64
+	beats     int
 	raised    bool
 }
 
@@ -259,7 +260,10 @@ func (h *hydrator) beat(now time.Time) {
 	}
 	r := float64(bytes-h.lastBytes) / sec
 	h.lastBytes, h.lastTime = bytes, now
-	head.Rate.Store(uint64(0.7*float64(head.Rate.Load()) + 0.3*r))
+	// An average over about three seconds, and at first over what there is.
+	h.beats++
+	weight := max(1/float64(h.beats), 0.08)
+	head.Rate.Store(uint64((1-weight)*float64(head.Rate.Load()) + weight*r))
 	h.adapt(r)
 }
 

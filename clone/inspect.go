@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hydrant/clone/state"
+	"hydrant/dest"
 )
 
 // Status says how the clone is doing. After Close, how it was doing then.
@@ -78,7 +79,8 @@ func (s *Status) eta() float64 {
 }
 
 // Inspect says how the clone at path is doing without attaching to it: others may be using it, or
-// nobody. A plain file is detached. It never opens the destination.
+// nobody. A plain file is detached. Errors: ErrOrphan, ErrNoDest, and what is wrong with the state
+// file.
 func Inspect(path string) (Status, error) {
 	path, err := resolve(path)
 	if err != nil {
@@ -107,6 +109,20 @@ func inspectPlain(path string) (Status, error) {
 	if !st.Mode().IsRegular() {
 		return Status{}, fmt.Errorf("%s: not a regular file", path)
 	}
+	d, err := dest.File(path).Open()
+	if errors.Is(err, fs.ErrPermission) {
+		return Status{State: StateDetached, Mode: "ro", Size: st.Size()}, nil
+	}
+	if err != nil {
+		return Status{}, err
+	}
+	front, err := readFront(d)
+	if err = errors.Join(err, d.Close()); err != nil {
+		return Status{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	if state.IsGuard(front) {
+		return Status{}, orphan(path, path+state.Suffix)
+	}
 	return Status{State: StateDetached, Mode: "rw", Size: st.Size()}, nil
 }
 
@@ -123,7 +139,11 @@ func inspectState(path string, f state.File) (Status, error) {
 		}
 		s = describeDurable(st, durable)
 	}
-	if fi, err := os.Stat(path); err == nil {
+	fi, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && st.Super.Phase > state.Creating {
+		return Status{}, fmt.Errorf("%s: %w, its state file is there: delete that to begin again", path, ErrNoDest)
+	}
+	if err == nil {
 		s.Size = fi.Size()
 	}
 	return s, nil

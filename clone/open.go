@@ -181,7 +181,11 @@ func (o *opening) noDest() error {
 	if f, err := o.store.Open(); err == nil {
 		return errors.Join(errAgain, f.Close())
 	}
-	return fmt.Errorf("%s: %w %s: put that back, or delete both and clone again", o.dst.Name(), ErrOrphan, o.store.Name())
+	return orphan(o.dst.Name(), o.store.Name())
+}
+
+func orphan(dst, store string) error {
+	return fmt.Errorf("%s %w %s: put that back, or delete %s and clone again", dst, ErrOrphan, store, dst)
 }
 
 // superblock asks the source what it is and writes that down.
