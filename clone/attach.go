@@ -181,8 +181,11 @@ func (o *opening) newClone(ctx context.Context, st *state.State, d dest.Dest, du
 	}
 	c.src.count = func() { c.head().Requests.Add(1) }
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	if o.opts.Keep {
+	if o.opts.Keep && c.head().Hold.Load() == 0 {
 		c.head().Hold.Store(1)
+		if err := c.updateSuper(ctx, func(sb *state.Superblock) { sb.Keep = true }); err != nil {
+			return nil, err
+		}
 	}
 	return c, c.Tune(o.opts.Knobs)
 }

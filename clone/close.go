@@ -57,7 +57,7 @@ func (c *Clone) closeLast() error {
 			return err
 		}
 	}
-	if c.phase() == state.Complete && !c.opts.Keep && c.mode() == state.ReadWrite {
+	if c.phase() == state.Complete && c.head().Hold.Load() == 0 && c.mode() == state.ReadWrite {
 		return c.removeState()
 	}
 	return c.updateSuper(ctx, func(sb *state.Superblock) { sb.Clean = c.mode() == state.ReadWrite })

@@ -58,13 +58,17 @@ func (o *opening) judgeDest(st *state.State, d dest.Dest, durable *state.Durable
 	gen, seq := durable.Position()
 	st.Head.LogGen.Store(gen)
 	st.Head.LogSeq.Store(seq)
-	st.Head.Hold.Store(0)
+	sb.Keep = sb.Keep || o.opts.Keep
 	sb.Clean, sb.Stamp = false, now
 	if err := state.WriteSuperblock(st.File, sb); err != nil {
 		return fmt.Errorf("write %s: %w", o.store.Name(), err)
 	}
+	st.Head.Hold.Store(0)
+	if sb.Keep {
+		st.Head.Hold.Store(1)
+	}
 	st.Head.Format.Store(state.Version)
-	if sb.Phase == state.Complete && !o.opts.Keep && !o.made && st.Head.Mode.Load() == uint64(state.ReadWrite) {
+	if sb.Phase == state.Complete && !sb.Keep && !o.made && st.Head.Mode.Load() == uint64(state.ReadWrite) {
 		return o.detachComplete(d)
 	}
 	return nil

@@ -170,3 +170,28 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	})
 }
+
+func TestKeptUntilDetached(t *testing.T) {
+	r := newRig(t, 10_000, func(o *Options) { o.Keep = true })
+	r.open()
+	r.wait()
+	r.c.Close()
+	r.opts.Keep = false
+	for range 2 {
+		if r.open(); r.c.Status().State != StateComplete {
+			t.Fatalf("state %q", r.c.Status().State)
+		}
+		r.expect(r.content)
+		if err := r.c.Close(); err != nil || r.store.Image() == nil {
+			t.Fatalf("close: %v; a clone that is kept lost its state file", err)
+		}
+	}
+	r.open()
+	if err := r.c.Detach(context.Background()); err != nil || r.store.Image() != nil {
+		t.Fatalf("detach: %v", err)
+	}
+	r.expect(r.content)
+	if s := r.c.Status().State; s != StateDetached {
+		t.Fatalf("state %q", s)
+	}
+}

@@ -33,8 +33,8 @@ type Options struct {
 	// NoCreate makes Open fail with fs.ErrNotExist instead of creating a clone.
 	NoCreate bool
 
-	// Keep leaves the state file in place when the clone is complete. Detach removes it all the
-	// same. While any process has the clone open with Keep, none detaches by itself.
+	// Keep leaves the state file in place when the clone is complete, from now on, whoever has it
+	// open, until Detach.
 	Keep bool
 
 	// NoBackground starts no hydrator in this process: another may, and reads hydrate what they

@@ -60,7 +60,7 @@ type Header struct {
 	Fetched   atomic.Uint64 // 152: bytes taken from the source
 	Requests  atomic.Uint64 // 160: requests sent to it
 	Refetched atomic.Uint64 // 168: bytes of Fetched that were there or on their way already
-	Hold      atomic.Uint64 // 176: 1: do not detach by itself
+	Hold      atomic.Uint64 // 176: 1: not to be detached but by Detach
 
 	reserved [22]atomic.Uint64 // 184: for write-back and for claims between processes
 

@@ -72,6 +72,7 @@ type Superblock struct {
 	RegionSize int64 // bytes, a power of two
 	Phase      Phase
 	Clean      bool             // closed by the last process, everything durable
+	Keep       bool             // not to be detached but by Detach
 	Created    int64            // nanoseconds since 1970
 	First      [FirstBytes]byte // the source's own first bytes, zeros past its end
 	Stamp      Stamp
@@ -121,7 +122,10 @@ const (
 	sbEnd   = sbTag + source.MaxTag
 )
 
-const flagClean = 1
+const (
+	flagClean = 1 << iota
+	flagKeep
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -142,9 +146,14 @@ func (s *Superblock) Encode() ([]byte, error) {
 	le.PutUint64(b[sbSize:], uint64(s.Size))
 	le.PutUint32(b[sbReg:], uint32(s.RegionSize))
 	le.PutUint32(b[sbPhase:], uint32(s.Phase))
+	var flags uint32
 	if s.Clean {
-		le.PutUint32(b[sbFlags:], flagClean)
+		flags |= flagClean
 	}
+	if s.Keep {
+		flags |= flagKeep
+	}
+	le.PutUint32(b[sbFlags:], flags)
 	le.PutUint64(b[sbTime:], uint64(s.Created))
 	copy(b[sbFirst:], s.First[:])
 	putStamp(b[sbStamp:], &s.Stamp)
@@ -180,6 +189,7 @@ func DecodeSuperblock(b []byte) (*Superblock, error) {
 		RegionSize: int64(le.Uint32(b[sbReg:])),
 		Phase:      Phase(le.Uint32(b[sbPhase:])),
 		Clean:      le.Uint32(b[sbFlags:])&flagClean != 0,
+		Keep:       le.Uint32(b[sbFlags:])&flagKeep != 0,
 		Created:    int64(le.Uint64(b[sbTime:])),
 	}
 	copy(s.UUID[:], b[sbUUID:])
