@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,10 +26,8 @@ var strategies = map[string]func(args []string) (figures, error){}
 func child(args []string) {
 	f, err := strategies[args[0]](args[1:])
 	if err == nil {
-		var ru syscall.Rusage
-		if err = syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err == nil {
-			f["rss"] = float64(ru.Maxrss) * 1024
-			f["cpu"] = seconds(ru.Utime) + seconds(ru.Stime)
+		f["cpu"] = cpu()
+		if f["rss"], err = peak(); err == nil {
 			err = json.NewEncoder(os.Stdout).Encode(f)
 		}
 	}
@@ -38,8 +37,29 @@ func child(args []string) {
 	}
 }
 
-func seconds(t syscall.Timeval) float64 {
-	return time.Duration(t.Nano()).Seconds()
+// cpu is the processor time this process has used, in seconds.
+func cpu() float64 {
+	var ru syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+		return 0
+	}
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano()).Seconds()
+}
+
+// peak is the most memory this process has had, in bytes. What getrusage calls that begins with
+// what the parent had.
+func peak() (float64, error) {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		var kib float64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kib); n == 1 {
+			return kib * 1024, nil
+		}
+	}
+	return 0, errors.New("no VmHWM in /proc/self/status")
 }
 
 // runChild runs a strategy in a fresh process.

@@ -104,18 +104,23 @@ func plainDownload(args []string) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer os.Remove(args[1])
+	return download(args[0], args[1], conns)
+}
+
+// download gets the blob by ranges of 8 MiB over conns connections, and syncs it.
+func download(url, path string, conns int) (figures, error) {
 	ctx := context.Background()
-	src, err := scheme.Open(ctx, args[0], scheme.Options{})
+	src, err := scheme.Open(ctx, url, scheme.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	os.Remove(args[1])
-	f, err := os.Create(args[1])
+	os.Remove(path)
+	f, err := os.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(args[1])
 	begin := time.Now()
 	id, _, err := src.Identify(ctx, 1)
 	if err != nil {

@@ -76,7 +76,7 @@ func run(args []string) error {
 	benches := []struct {
 		name string
 		run  func(settings) error
-	}{{"hydrate", benchHydrate}, {"memory", benchMemory}}
+	}{{"cold", benchCold}, {"hydrate", benchHydrate}, {"memory", benchMemory}, {"native", benchNative}}
 	found := false
 	for _, b := range benches {
 		if which != b.name && which != "all" {

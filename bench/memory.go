@@ -96,14 +96,5 @@ func holdMemory(args []string) (figures, error) {
 	return figures{"attach_cpu": attach, "state": float64(blocks(st))}, c.Close()
 }
 
-// cpu is the processor time this process has used, in seconds.
-func cpu() float64 {
-	var ru syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
-		return 0
-	}
-	return seconds(ru.Utime) + seconds(ru.Stime)
-}
-
 // blocks is how many bytes of the disk a file takes.
 func blocks(fi fs.FileInfo) int64 { return fi.Sys().(*syscall.Stat_t).Blocks * 512 }
