@@ -106,7 +106,7 @@ func (c *Clone) soonerAlone(f *flight, r uint64) bool {
 
 // start runs f in a goroutine of the clone.
 func (c *Clone) start(f *flight) {
-	if !c.spawn(func() { c.fly(f, nil) }) {
+	if !c.spawn(func() { c.fly(f, c.src, nil) }) {
 		c.flights.remove(f)
 		f.end(ErrClosed)
 	}
@@ -114,9 +114,9 @@ func (c *Clone) start(f *flight) {
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, buffer); return &b }}
 
-// fly fetches f's span and deals with it. throttle, unless nil, is called with each number of
-// bytes before they are read. It returns when f has ended.
-func (c *Clone) fly(f *flight, throttle func(context.Context, int) error) error {
+// fly fetches f's span from src and deals with it. after, unless nil, is told how far it has come.
+// It returns when f has ended.
+func (c *Clone) fly(f *flight, src source.Source, after func(next uint64) error) error {
 	if f.demand {
 		c.demands.Add(1)
 		defer c.demands.Add(-1)
@@ -129,7 +129,7 @@ func (c *Clone) fly(f *flight, throttle func(context.Context, int) error) error 
 	})
 	defer watchdog.Stop()
 
-	err := c.stream(ctx, f, throttle, watchdog)
+	err := c.stream(ctx, f, src, after, watchdog)
 	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
 		err = cause
 	}
@@ -146,14 +146,15 @@ func (c *Clone) fly(f *flight, throttle func(context.Context, int) error) error 
 	return err
 }
 
-func (c *Clone) stream(ctx context.Context, f *flight, throttle func(context.Context, int) error, watchdog *time.Timer) error {
+func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after func(uint64) error, watchdog *time.Timer) error {
 	off, n := c.geo.bytes(f.span)
 	begin := time.Now()
-	body, err := c.src.ReadRange(ctx, c.id, off, n)
+	stream, err := src.ReadRange(ctx, c.id, off, n)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer stream.Close()
+	body := &watched{stream, watchdog, c.timeout()}
 	c.pace.answered(f.demand, time.Since(begin))
 
 	buf := *buffers.Get().(*[]byte)
@@ -169,15 +170,7 @@ func (c *Clone) stream(ctx context.Context, f *flight, throttle func(context.Con
 		if f.demand {
 			need = int(min(c.geo.regionSize(), left))
 		}
-		if throttle != nil {
-			watchdog.Stop() // waiting here is not the source's doing
-			if err := throttle(ctx, len(piece)-have); err != nil {
-				return err
-			}
-			watchdog.Reset(c.timeout())
-		}
 		m, err := io.ReadAtLeast(body, piece[have:], max(need-have, 0))
-		watchdog.Reset(c.timeout())
 		c.head().Fetched.Add(uint64(m))
 		have += m
 		if k := c.geo.regions(at, int64(have)); k > 0 && have > 0 {
@@ -187,6 +180,11 @@ func (c *Clone) stream(ctx context.Context, f *flight, throttle func(context.Con
 			at += k
 			have = copy(buf, buf[size:have])
 			f.advance(at)
+			if after != nil {
+				if err := after(at); err != nil {
+					return err
+				}
+			}
 		}
 		if err != nil && at < f.hi {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -197,4 +195,17 @@ func (c *Clone) stream(ctx context.Context, f *flight, throttle func(context.Con
 	}
 	c.pace.streamed(n, time.Since(begin))
 	return nil
+}
+
+// watched keeps a watchdog quiet for as long as bytes arrive.
+type watched struct {
+	r       io.Reader
+	dog     *time.Timer
+	timeout time.Duration
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	w.dog.Reset(w.timeout)
+	return n, err
 }

@@ -81,13 +81,6 @@ func (f *flight) end(err error) {
 	close(f.tick)
 }
 
-// dealtWith is the first region that has not been.
-func (f *flight) dealtWith() uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.next
-}
-
 // remaining is how many regions still have to arrive before r has.
 func (f *flight) remaining(r uint64) uint64 {
 	f.mu.Lock()

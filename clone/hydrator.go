@@ -1,18 +1,16 @@
 package clone
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"hydrant/clone/state"
 	"hydrant/dest"
 	"hydrant/source"
+	"hydrant/source/limit"
 )
 
 // hydrator fetches in the background whatever nobody has asked for. One process of a clone has
@@ -32,9 +30,10 @@ const (
 
 type hydrator struct {
 	c       *Clone
-	limit   *rate.Limiter
-	knobs   uint64 // KnobGen that limit is of
-	cursor  uint64 // where linear order goes on
+	limiter *limit.Limiter
+	src     source.Source // within the limiter's bandwidth
+	knobs   uint64        // KnobGen that the limiter is of
+	cursor  uint64        // where linear order goes on
 	running int
 	conns   int        // target when it adapts
 	done    chan error // of a range
@@ -51,8 +50,9 @@ type hydrator struct {
 
 // hydrate is the goroutine of the hydrator.
 func (c *Clone) hydrate() {
-	h := &hydrator{c: c, limit: rate.NewLimiter(rate.Inf, 0), knobs: ^uint64(0),
+	h := &hydrator{c: c, limiter: limit.NewLimiter(0, 0), knobs: ^uint64(0),
 		conns: firstConnections, done: make(chan error, 256)}
+	h.src = limit.New(c.src, h.limiter)
 	defer func() { // ranges under way end with c.ctx, or with their bytes
 		for ; h.running > 0; h.running-- {
 			<-h.done
@@ -98,7 +98,7 @@ func (h *hydrator) elected() bool {
 func (h *hydrator) begin() {
 	if gen := h.c.head().KnobGen.Load(); gen != h.knobs {
 		h.knobs = gen
-		setLimit(h.limit, int64(h.c.head().Bandwidth.Load()))
+		h.limiter.SetBandwidth(int64(h.c.head().Bandwidth.Load()))
 	}
 	if !h.allowed() {
 		return
@@ -213,23 +213,7 @@ func (h *hydrator) around(r uint64) *flight {
 // fetch runs one range.
 func (h *hydrator) fetch(f *flight) error {
 	b := &writeBehind{c: h.c, next: h.c.geo.start(f.lo), piece: max(dirtyBytes/int64(2*max(h.running, 1)), buffer)}
-	return h.c.fly(f, func(ctx context.Context, n int) error {
-		if err := b.upTo(h.c.geo.start(f.dealtWith())); err != nil {
-			return err
-		}
-		return h.throttle(ctx, n)
-	})
-}
-
-func (h *hydrator) throttle(ctx context.Context, n int) error {
-	for n > 0 && h.limit.Limit() != rate.Inf {
-		m := min(n, h.limit.Burst())
-		if err := h.limit.WaitN(ctx, m); err != nil {
-			return err
-		}
-		n -= m
-	}
-	return nil
+	return h.c.fly(f, h.src, func(next uint64) error { return b.upTo(h.c.geo.start(next)) })
 }
 
 // finished notes how a range ended. Errors that may go away slow the background down.
@@ -280,15 +264,6 @@ func (h *hydrator) adapt(r float64) {
 		h.conns = max(h.conns-8, firstConnections)
 		h.raised = false
 	}
-}
-
-func setLimit(l *rate.Limiter, bytesPerSecond int64) {
-	if bytesPerSecond <= 0 {
-		l.SetLimit(rate.Inf)
-		return
-	}
-	l.SetBurst(int(min(max(bytesPerSecond/10, 4<<10), buffer)))
-	l.SetLimit(rate.Limit(bytesPerSecond))
 }
 
 // writeBehind keeps what one flight wrote from piling up in memory: each piece is started on its
