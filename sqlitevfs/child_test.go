@@ -3,12 +3,33 @@ package sqlitevfs
 import (
 	"fmt"
 	"os"
+	"strings"
+	"syscall"
 )
 
 // childPrefix marks the first argument of a test binary that is run as another process.
 const childPrefix = "child:"
 
 func child(args []string) {
-	fmt.Println("no such child", args)
-	os.Exit(2)
+	switch what := strings.TrimPrefix(args[0], childPrefix); what {
+	case "crash":
+		crash(args[1], args[2])
+	case "cross":
+		cross(args[1], args[2])
+	default:
+		check(fmt.Errorf("no such child: %s", what))
+	}
+}
+
+// kill ends the process with nothing closed and nothing flushed.
+func kill() {
+	check(syscall.Kill(syscall.Getpid(), syscall.SIGKILL))
+	select {}
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(2)
+	}
 }

@@ -21,8 +21,8 @@ func TestJournalModes(t *testing.T) {
 			want := openPlain(t, oracle)
 			both := func(stmts ...string) {
 				t.Helper()
-				exec(t, db, stmts...)
-				exec(t, want, stmts...)
+				run(t, db, stmts...)
+				run(t, want, stmts...)
 			}
 			if got := get[string](t, db, `PRAGMA journal_mode=`+mode); got == "" {
 				t.Fatal("no journal mode")

@@ -123,7 +123,7 @@ func closeDB(t *testing.T, db *sql.DB) {
 	}
 }
 
-func exec(t *testing.T, db *sql.DB, stmts ...string) {
+func run(t *testing.T, db *sql.DB, stmts ...string) {
 	t.Helper()
 	for _, s := range stmts {
 		if _, err := db.Exec(s); err != nil {
@@ -164,12 +164,12 @@ func fill(lo, n int) string {
 func makeSource(t *testing.T, path string, b build) {
 	t.Helper()
 	db := openPlain(t, path)
-	exec(t, db, b.pragmas...)
-	exec(t, db, schema)
+	run(t, db, b.pragmas...)
+	run(t, db, schema)
 	if b.rows > 0 {
-		exec(t, db, fill(1, b.rows))
+		run(t, db, fill(1, b.rows))
 	}
-	exec(t, db, b.after...)
+	run(t, db, b.after...)
 	closeDB(t, db)
 }
 
@@ -236,7 +236,7 @@ func same(t *testing.T, got, want *sql.DB) {
 // waitComplete hydrates what is left.
 func waitComplete(t *testing.T, db *sql.DB) {
 	t.Helper()
-	exec(t, db, `SELECT hydrant_hydrate('on')`)
+	run(t, db, `SELECT hydrant_hydrate('on')`)
 	if got := get[int](t, db, `SELECT hydrant_wait(20)`); got != 1 {
 		t.Fatalf("not complete: %s", get[string](t, db, `SELECT hydrant_status()`))
 	}
@@ -273,4 +273,50 @@ func eventually(t *testing.T, what string, f func() bool) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// pair is a clone, and a plain copy of the same source that goes through the same statements.
+type pair struct {
+	t         *testing.T
+	fake      *sourcetest.Fake
+	address   string
+	path      string
+	db, want  *sql.DB
+	runOnBoth func(stmts ...string)
+}
+
+// newPair makes one, with nothing hydrated but what is asked for.
+func newPair(t *testing.T, b build, params *Params) *pair {
+	t.Helper()
+	dir := tempDir(t)
+	src, oracle := filepath.Join(dir, "src.db"), filepath.Join(dir, "oracle.db")
+	makeSource(t, src, b)
+	copyFile(t, src, oracle)
+	p := &pair{t: t, path: filepath.Join(dir, "app.db"), want: openPlain(t, oracle)}
+	p.fake, p.address = newFake(t, src)
+	if params == nil {
+		params = &Params{}
+	}
+	params.NoHydrate = true
+	p.db = openDSN(t, DSN(p.path, p.address, params))
+	p.runOnBoth = func(stmts ...string) {
+		t.Helper()
+		for _, s := range stmts {
+			run(t, p.db, s)
+			run(t, p.want, s)
+		}
+	}
+	return p
+}
+
+// finish completes the clone, detaches it, and compares once more, as a plain file.
+func (p *pair) finish(t *testing.T) {
+	t.Helper()
+	waitComplete(t, p.db)
+	same(t, p.db, p.want)
+	closeDB(t, p.db)
+	wantGone(t, p.path)
+	p.db = openPlain(t, p.path)
+	p.runOnBoth(`INSERT INTO log(what) VALUES ('plain')`)
+	same(t, p.db, p.want)
 }
