@@ -463,18 +463,17 @@ static int noneFileControl(sqlite3_file *pFile, int op, void *pArg){
 }
 
 /*
-** A stub is there to be asked why it is one. What SQLite reads while it opens a database succeeds,
-** as for an empty file; a transaction does not begin.
+** A stub is there to be asked why it is one. While SQLite opens it, which ends with file control
+** PDB, it is an empty file; afterwards nothing of it can be read.
 */
 static int stubRead(sqlite3_file *pFile, void *pBuf, int n, sqlite3_int64 iOfst){
-  (void)pFile;
+  (void)iOfst;
   memset(pBuf, 0, n);
-  return iOfst==0 && n<=100 ? SQLITE_IOERR_SHORT_READ : SQLITE_IOERR_READ;
+  return FILE_OF(pFile)->ppDb ? SQLITE_IOERR_READ : SQLITE_IOERR_SHORT_READ;
 }
 static int stubSize(sqlite3_file *pFile, sqlite3_int64 *pSize){
-  (void)pFile;
   *pSize = 0;
-  return SQLITE_IOERR_FSTAT;
+  return FILE_OF(pFile)->ppDb ? SQLITE_IOERR_FSTAT : SQLITE_OK;
 }
 static int stubLock(sqlite3_file *pFile, int eLock){
   (void)pFile; (void)eLock;
