@@ -179,6 +179,7 @@ func (o *opening) newClone(ctx context.Context, st *state.State, d dest.Dest, du
 		comp: o.comp, claims: claims{file: st.File}, durable: durable,
 		pokes: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 	}
+	c.claims.timeout = c.timeout
 	c.src.count = func() { c.head().Requests.Add(1) }
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if o.opts.Keep && c.head().Hold.Load() == 0 {
