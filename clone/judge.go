@@ -45,8 +45,8 @@ func (o *opening) judgeDest(st *state.State, d dest.Dest, durable *state.Durable
 	if err := o.judgeMaps(st, d, durable, now); err != nil {
 		return err
 	}
-	if err := localBeyond(st, d); err != nil {
-		return err
+	if err := localBeyond(st, d, durable); err != nil {
+		return fmt.Errorf("record the size of %s in %s: %w", o.dst.Name(), o.store.Name(), err)
 	}
 	if sb.Phase == state.Completing {
 		if err := unguard(d, sb.Guard(), st.Head.GetFirst(), o.comp); err != nil {
@@ -129,17 +129,25 @@ func (o *opening) trust(f state.File) state.Trust {
 }
 
 // localBeyond makes every region past dest's end local: it was cut off, and is not the source's
-// any more.
-func localBeyond(st *state.State, d dest.Dest) error {
+// any more. It is made durable at once, since dest may grow again before the next commit.
+func localBeyond(st *state.State, d dest.Dest, durable *state.Durable) error {
 	size, err := d.Size()
 	if err != nil || size >= st.Super.Size {
 		return err
 	}
-	lo := uint64(size+st.Super.RegionSize-1) / uint64(st.Super.RegionSize)
+	geo := newGeometry(st.Super.Size, st.Super.RegionSize)
+	beyond := geo.covered(size, st.Super.Size-size)
+	added := uint64(0)
 	for _, m := range st.Maps {
-		m.Set(min(lo, st.Layout.Regions), st.Layout.Regions)
+		added += m.Set(beyond.lo, beyond.hi)
 	}
-	return nil
+	if added == 0 || state.Mode(st.Head.Mode.Load()) != state.ReadWrite {
+		return nil
+	}
+	if err := d.Sync(); err != nil {
+		return err
+	}
+	return durable.Append(st.Snapshot(), st.Head.GetFirst())
 }
 
 // stampOf is the stamp of the present.

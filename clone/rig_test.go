@@ -146,3 +146,6 @@ func differ(a, b []byte) int {
 	}
 	return len(a)
 }
+
+// keep leaves the state file, so that a test can open the clone again when all is local.
+func keep(o *Options) { o.Keep = true }

@@ -43,6 +43,12 @@ func (c *Clone) cut(ctx context.Context, size int64) error {
 			}
 		}
 		c.markWritten(span{s.lo, s.lo + 1})
+		// Its bit must not be lost in a crash that keeps the cut: what is beyond the cut would be
+		// filled from the source once dest has grown again. (Whole regions past dest's end are
+		// seen at attach.)
+		if err := c.commit(ctx); err != nil {
+			return err
+		}
 		s.lo++
 	}
 	if s.empty() {
@@ -94,7 +100,7 @@ func (c *Clone) Discard(ctx context.Context, off, n int64) error {
 		return fmt.Errorf("discard %d bytes at %d: %w", n, off, ErrUsage)
 	}
 	end, err := c.dst.Size()
-	if err != nil {
+	if err != nil || off >= end {
 		return err
 	}
 	rs := c.geo.regionSize()

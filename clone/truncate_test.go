@@ -1,0 +1,112 @@
+package clone
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"hydrant/internal/crashdest"
+)
+
+// crashRig is a rig on a disk that can lose power.
+func crashRig(t testing.TB, size int64, change ...func(*Options)) (*rig, *crashdest.Disk) {
+	r := newRig(t, size, change...)
+	disk := &crashdest.Disk{}
+	r.dst = disk
+	return r, disk
+}
+
+// powerLoss kills the clone and takes from the disk what was not synced, or with keep nothing.
+func (r *rig) powerLoss(keep bool, seed uint64) {
+	r.t.Helper()
+	disk := r.dst.(*crashdest.Disk)
+	kill(r.c)
+	if keep {
+		disk = disk.CrashKeepAll()
+	} else {
+		disk = disk.Crash(rand.New(rand.NewPCG(seed, 1)))
+	}
+	r.dst = disk
+	r.store.Mount++
+	r.open()
+}
+
+// What a truncation cut off does not come back, although power was lost before the record of it
+// was durable and dest then grew again.
+func TestTruncatedStaysCutAfterPowerLoss(t *testing.T) {
+	ctx := context.Background()
+	for _, cut := range []int64{16, 700, 1024, 5000} {
+		for name, grow := range map[string]func(r *rig){
+			"truncate far": func(r *rig) { r.c.Truncate(ctx, 20_000) },
+			"truncate":     func(r *rig) { r.c.Truncate(ctx, 9_000) },
+			"write beyond": func(r *rig) { r.write([]byte("x"), 19_999) },
+			"write":        func(r *rig) { r.write([]byte("x"), 8_999) },
+		} {
+			r, _ := crashRig(t, 10_000, quiet, keep)
+			r.open()
+			if err := r.c.Truncate(ctx, cut); err != nil {
+				t.Fatal(err)
+			}
+			r.powerLoss(true, 0)
+			if size, _ := r.c.Size(); size != cut {
+				t.Fatalf("cut at %d: %d bytes after power loss", cut, size)
+			}
+			grow(r)
+			size, _ := r.c.Size()
+			want := append(bytes.Clone(r.content[:cut]), make([]byte, size-cut)...)
+			if name[0] == 'w' {
+				want[size-1] = 'x'
+			}
+			// and again, now that dest is long
+			r.powerLoss(true, 0)
+			r.expect(want)
+			kill(r.c)
+		}
+	}
+}
+
+// A discard of less than a region, or across a border without a whole region, changes nothing: in
+// dm-clone it discarded other regions.
+func TestDiscardInsideARegionChangesNothing(t *testing.T) {
+	ctx := context.Background()
+	r := newRig(t, 10_000, quiet, keep)
+	r.open()
+	r.write([]byte("written"), 3000)
+	want := bytes.Clone(r.content)
+	copy(want[3000:], "written")
+	before := r.c.Status()
+	for _, d := range [][2]int64{{0, 0}, {0, 511}, {1, 511}, {100, 100}, {500, 500}, {511, 512}, {2600, 400}, {9_500, 450}, {9_729, 100},
+		{10_000, 512}, {10_000, 100_000}, {20_000, 1}, {math.MaxInt64 - 10, 5}, {math.MaxInt64, 0}} {
+		if err := r.c.Discard(ctx, d[0], d[1]); err != nil {
+			t.Errorf("discard %d at %d: %v", d[1], d[0], err)
+		}
+	}
+	if s := r.c.Status(); s.RegionsHydrated != before.RegionsHydrated || s.RegionsWritten != before.RegionsWritten {
+		t.Errorf("bits changed: %+v", s)
+	}
+	r.expect(want)
+}
+
+func TestDiscardIsZerosAndFetchesNothing(t *testing.T) {
+	r := newRig(t, 10_000, quiet, keep)
+	r.open()
+	requests := r.src.Requests()
+	for _, d := range [][2]int64{{0, 600}, {1000, 3000}, {9_700, 300}} {
+		if err := r.c.Discard(context.Background(), d[0], d[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := r.src.Requests() - requests; n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	want := bytes.Clone(r.content)
+	clear(want[0:512])
+	clear(want[1024:3584])
+	clear(want[9728:]) // the last, short region is whole
+	r.expect(want)
+	kill(r.c)
+	r.open()
+	r.expect(want)
+}
