@@ -101,7 +101,7 @@ func (c *Clone) soonerAlone(f *flight, r uint64) bool {
 		rate = min(rate, float64(limit)/floorShare)
 	}
 	wait := time.Duration(float64(f.remaining(r)<<c.geo.shift) / rate * float64(time.Second))
-	return wait > 2*c.pace.latency()
+	return wait > c.pace.latency()+time.Duration(minWindow/rate*float64(time.Second))
 }
 
 // start runs f in a goroutine of the clone.
