@@ -109,7 +109,8 @@ func (h *hydrator) begin() {
 			return
 		}
 		h.running++
-		go func() { h.done <- h.fetch(f) }()
+		piece := max(dirtyBytes/int64(2*h.running), buffer)
+		go func() { h.done <- h.fetch(f, piece) }()
 	}
 }
 
@@ -210,9 +211,9 @@ func (h *hydrator) around(r uint64) *flight {
 	return f
 }
 
-// fetch runs one range.
-func (h *hydrator) fetch(f *flight) error {
-	b := &writeBehind{c: h.c, next: h.c.geo.start(f.lo), piece: max(dirtyBytes/int64(2*max(h.running, 1)), buffer)}
+// fetch runs one range, and has each piece of it written back as it comes.
+func (h *hydrator) fetch(f *flight, piece int64) error {
+	b := &writeBehind{c: h.c, next: h.c.geo.start(f.lo), piece: piece}
 	return h.c.fly(f, h.src, func(next uint64) error { return b.upTo(h.c.geo.start(next)) })
 }
 
