@@ -37,8 +37,9 @@ type decision struct {
 
 func stub(path string, err error) decision {
 	err = fmt.Errorf("open %s: %w", path, err)
-	processError.set(line(err))
-	logLine(C.SQLITE_CANTOPEN, line(err))
+	if text := line(err); processError.set(text) {
+		logLine(C.SQLITE_CANTOPEN, text)
+	}
 	return decision{kind: C.HYDRANT_STUB, err: err}
 }
 

@@ -46,12 +46,7 @@ func hydrantGoOpen(hVfs C.uintptr_t, zVfs, zName *C.char, bGuard C.int, out *C.H
 }
 
 //export hydrantGoClose
-func hydrantGoClose(h C.uintptr_t, bPrivate C.int) {
-	e := engineOf(h)
-	if bPrivate == 0 {
-		engines.release(e)
-	}
-}
+func hydrantGoClose(h C.uintptr_t) { engines.release(engineOf(h)) }
 
 //export hydrantGoRead
 func hydrantGoRead(h C.uintptr_t, db *C.sqlite3, p unsafe.Pointer, n C.int, off C.sqlite3_int64) C.int {

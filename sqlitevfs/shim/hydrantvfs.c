@@ -76,7 +76,7 @@ struct HydrantFile {
   sqlite3 **ppDb;              /* the connection, once SQLite has said which */
   char *zText;                 /* stub: what to say. Renamed journal: its name. From malloc() */
   const char *zPath;           /* as given to xOpen, lives as long as the file */
-  int bPrivate;                /* opened by ourselves */
+  int bPrivate;                /* opened by ourselves: not a user of pClone */
 };
 
 /* The methods of a file: those in base, behind which the real ones can be found again. */
@@ -250,7 +250,7 @@ static int hydrantClose(sqlite3_file *pFile){
   rc = f.pReal->xClose(pFile);
   pFile->pMethods = 0;
   dbLeave(f.pDb);
-  if( f.pClone && !hydrantForked() ) hydrantGoClose(f.pClone->hGo, f.bPrivate);
+  if( f.pClone && !f.bPrivate && !hydrantForked() ) hydrantGoClose(f.pClone->hGo);
   free(f.zText);
   return rc;
 }
@@ -419,7 +419,7 @@ static int noneClose(sqlite3_file *pFile){
   HydrantFile f = *FILE_OF(pFile);
   pFile->pMethods = 0;
   dbLeave(f.pDb);
-  if( f.pClone && !hydrantForked() ) hydrantGoClose(f.pClone->hGo, f.bPrivate);
+  if( f.pClone && !f.bPrivate && !hydrantForked() ) hydrantGoClose(f.pClone->hGo);
   free(f.zText);
   return SQLITE_OK;
 }
@@ -630,7 +630,7 @@ static int openMemory(
   p->zPath = zName;
   p->pDb = dbEnter(zName, pOpening->pClone);
   if( p->pDb==0 ){
-    hydrantGoClose(pOpening->pClone->hGo, 0);
+    hydrantGoClose(pOpening->pClone->hGo);
     return SQLITE_NOMEM;
   }
   p->pClone = pOpening->pClone;
@@ -649,7 +649,7 @@ static int openClone(
     FILE_OF(pFile)->bPrivate = pOpening->bPrivate;
   }else{
     pFile->pMethods = 0;
-    hydrantGoClose(pOpening->pClone->hGo, pOpening->bPrivate);
+    if( !pOpening->bPrivate ) hydrantGoClose(pOpening->pClone->hGo);
   }
   return rc;
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"hydrant/clone"
 	"hydrant/internal/sqlitefile"
 	"hydrant/source"
+	"hydrant/source/cache"
+	"hydrant/source/retry"
 )
 
 // memory is a database without a local file, read only: every page comes from the source.
@@ -29,7 +32,7 @@ func (v *vfs) openMemory(r request, p *params) (*engine, error) {
 	}
 	m, err := newMemory(ctx, src)
 	if err != nil {
-		return nil, errors.Join(err, src.Close())
+		return nil, err
 	}
 	e := &engine{id: engineIDs.Add(1), vfs: r.vfs, path: r.path, source: p.source, blob: m}
 	if err := e.share(); err != nil {
@@ -38,15 +41,33 @@ func (v *vfs) openMemory(r request, p *params) (*engine, error) {
 	return e, nil
 }
 
+// cacheBytes is how much of all databases without a file is kept in memory.
+const cacheBytes = 64 << 20
+
+// pool is one for the process: several names may stand for one blob. It is made when first needed
+// and never closed.
+var pool = sync.OnceValues(func() (*cache.Pool, error) { return cache.NewPool(cacheBytes, cache.Options{}) })
+
+// newMemory owns src, also when it fails.
 func newMemory(ctx context.Context, src source.Source) (*memory, error) {
-	id, head, err := src.Identify(ctx, sqlitefile.HeaderSize)
+	p, err := pool()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, src.Close())
 	}
-	if _, err := sqlitefile.Decode(head); err != nil && id.Size > 0 {
-		return nil, err
+	tried, err := retry.New(src, retry.Options{})
+	if err != nil {
+		return nil, errors.Join(err, src.Close())
 	}
-	return &memory{src: src, id: id}, nil
+	m := &memory{src: cache.New(tried, p)}
+	var head []byte
+	m.id, head, err = m.src.Identify(ctx, sqlitefile.HeaderSize)
+	if err == nil && m.id.Size > 0 {
+		_, err = sqlitefile.Decode(head)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
 }
 
 // Offsets in the database header of the versions that tell WAL mode.
