@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -86,11 +85,6 @@ func placeFor(path string) error {
 		return fmt.Errorf("%s: there is no directory %s; make it first", path, dir)
 	}
 	return nil
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 func makeAndFill(ctx context.Context, t *terminal, path string, open func(context.Context) (*clone.Clone, error), only bool) error {

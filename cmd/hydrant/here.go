@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"unsafe"
 
@@ -30,21 +31,28 @@ const (
 	fateCold                // it has not been fetched
 )
 
-// openHere opens the file at path, in such a way that nothing about it changes.
+// openHere opens the file at path, and fetches nothing.
 func openHere(ctx context.Context, path string, plain bool) (here, error) {
 	if plain {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		return &plainHere{f}, nil
+		return openPlainHere(path)
 	}
-	c, err := attach(ctx, path, clone.Options{NoBackground: true, Keep: true})
+	c, err := attach(ctx, path, clone.Options{NoBackground: true})
+	if errors.Is(err, clone.ErrPlain) {
+		return openPlainHere(path) // it became one when it was opened: detaching was all that was left
+	}
 	if err != nil {
 		return nil, err
 	}
 	v := c.View()
 	return &cloneHere{Clone: c, view: v, hydrated: mapOver(v.Hydrated, v.Regions), written: mapOver(v.Written, v.Regions)}, nil
+}
+
+func openPlainHere(path string) (here, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &plainHere{f}, nil
 }
 
 // plainHere is an ordinary file.

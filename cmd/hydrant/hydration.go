@@ -95,11 +95,16 @@ func momentOf(s clone.Status) moment {
 		rate:    s.Rate,
 		eta:     s.ETA,
 	}
-	if s.State == clone.StateStalled || s.State == clone.StatePaused {
+	switch {
+	case s.State == clone.StateStalled, s.State == clone.StatePaused:
 		m.note = s.State
-		if s.Error != "" {
-			m.note += ": " + oneLine(s.Error)
-		}
+	case s.State == clone.StateHydrating && s.RegionsHydrated == s.RegionsTotal:
+		m.note = "all is here"
+	default:
+		return m
+	}
+	if s.Error != "" {
+		m.note += ": " + oneLine(s.Error)
 	}
 	return m
 }

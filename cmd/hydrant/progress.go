@@ -37,17 +37,27 @@ func newProgress(w io.Writer, name string) progress {
 // bar draws one line of a screen again and again. It is shown nothing of the library's own
 // reckoning: rate and time left come from the clone, which knows them across processes.
 type bar struct {
-	w io.Writer
-	b *progressbar.ProgressBar
+	w       io.Writer
+	b       *progressbar.ProgressBar
+	columns int // that b was made for
 }
 
-const barSteps = 1000
+const (
+	barSteps = 1000
+	// barFrame is what stands around a bar and its fields, and room for the ^C that a terminal
+	// echoes: without it that would begin a new line.
+	barFrame = len(" 100% [] ") + 4
+)
 
 func (b *bar) show(m moment) {
-	if b.b == nil {
+	columns := width(b.w)
+	fields := m.fields(columns)
+	if b.b == nil || b.columns != columns {
+		b.clear()
+		b.columns = columns
 		b.b = progressbar.NewOptions(barSteps,
 			progressbar.OptionSetWriter(b.w),
-			progressbar.OptionFullWidth(),
+			progressbar.OptionSetWidth(max(columns-barFrame-len(fields), 1)),
 			progressbar.OptionShowDescriptionAtLineEnd(),
 			progressbar.OptionSetPredictTime(false),
 			progressbar.OptionUseANSICodes(true),
@@ -56,7 +66,7 @@ func (b *bar) show(m moment) {
 	}
 	// A bar that is full is finished for the library, and never drawn again.
 	_ = b.b.Set(min(int(m.percent*barSteps/100), barSteps-1))
-	b.b.Describe(m.fields(width(b.w)))
+	b.b.Describe(fields)
 }
 
 func (b *bar) clear() {
@@ -70,7 +80,7 @@ func (b *bar) clear() {
 // one moment to the next, so that the bar does not jump.
 func (m moment) fields(columns int) string {
 	if m.note != "" {
-		return m.note
+		return m.note[:min(len(m.note), max(columns-barFrame-10, 0))]
 	}
 	s := fmt.Sprintf("%16s", units.FormatSize(m.done)+"/"+units.FormatSize(m.total))
 	if columns >= 60 {
@@ -82,7 +92,7 @@ func (m moment) fields(columns int) string {
 	return s
 }
 
-// lines writes a line for each 10 %, at most one a second but for the change of a note.
+// lines writes a line for each 10 % and for each new note, at most one a second.
 type lines struct {
 	w    io.Writer
 	name string
@@ -98,13 +108,13 @@ func (l *lines) show(m moment) {
 		l.last, l.at = m, now // where it began is no news
 		return
 	}
-	news := int(m.percent/10) != int(l.last.percent/10) && now.Sub(l.at) >= time.Second
-	if m.note == l.last.note && !news {
+	news := int(m.percent/10) != int(l.last.percent/10) || m.note != l.last.note
+	if !news || now.Sub(l.at) < time.Second {
 		return
 	}
 	l.last, l.at = m, now
 	if m.note != "" {
-		_, _ = fmt.Fprintf(l.w, "%s: %.0f %%, %s\n", l.name, m.percent, m.note)
+		_, _ = fmt.Fprintf(l.w, "%s: %.0f %%, %s\n", l.name, floor(m.percent), m.note)
 		return
 	}
 	_, _ = fmt.Fprintf(l.w, "%s: %.0f %% of %s, %s/s, %s\n", l.name, floor(m.percent),

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"hydrant/internal/pattern"
+	"hydrant/internal/s3test"
+	"hydrant/internal/shopdb"
+	"hydrant/internal/units"
+)
+
+// commands are what scripts can do beside testscript's own.
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"code":   codeCmd,   // code N COMMAND…: it exits with N; hydrant then says why in one line
+	"until":  untilCmd,  // until REGEXP COMMAND…: again, until its output matches
+	"blob":   blobCmd,   // blob FILE SIZE SEED: bytes like none other
+	"shop":   shopCmd,   // shop FILE SIZE SEED: a database
+	"same":   sameCmd,   // same FILE FILE: byte for byte
+	"flip":   flipCmd,   // flip FILE OFFSET: turns over a bit
+	"s3put":  s3putCmd,  // s3put KEY FILE: makes or replaces s3://b/KEY
+	"s3slow": s3slowCmd, // s3slow RATE: bytes per second of each connection
+	"s3dead": s3deadCmd, // s3dead: every answer from now on is that access is denied
+	"web":    webCmd,    // web FILE: serves it as $WEB by a server that knows no ranges
+}
+
+func codeCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N COMMAND…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+	said := ts.ReadFile("stderr")
+	if want != 0 && (strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "hydrant: ")) {
+		ts.Fatalf("want one line that begins with \"hydrant: \", got %q", said)
+	}
+}
+
+func untilCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until REGEXP COMMAND…")
+	}
+	want, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if ts.Exec(args[1], args[2:]...) == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("it never came to match %s", want)
+}
+
+// sizeAndSeed reads FILE SIZE SEED.
+func sizeAndSeed(ts *testscript.TestScript, args []string) (path string, size int64, seed uint64) {
+	if len(args) != 3 {
+		ts.Fatalf("want FILE SIZE SEED")
+	}
+	size, err := units.ParseSize(args[1])
+	ts.Check(err)
+	seed, err = strconv.ParseUint(args[2], 10, 64)
+	ts.Check(err)
+	return ts.MkAbs(args[0]), size, seed
+}
+
+func blobCmd(ts *testscript.TestScript, _ bool, args []string) {
+	path, size, seed := sizeAndSeed(ts, args)
+	ts.Check(os.WriteFile(path, pattern.Blob{Seed: seed}.Bytes(size), 0o644))
+}
+
+func shopCmd(ts *testscript.TestScript, _ bool, args []string) {
+	path, size, seed := sizeAndSeed(ts, args)
+	ts.Check(shopdb.Create(context.Background(), path, shopdb.Options{Size: size, Seed: seed}))
+}
+
+func sameCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: same FILE FILE")
+	}
+	a, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	b, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if bytes.Equal(a, b) == neg {
+		ts.Fatalf("%s and %s: same is %v", args[0], args[1], !neg)
+	}
+}
+
+func flipCmd(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: flip FILE OFFSET")
+	}
+	off, err := strconv.ParseInt(args[1], 0, 64)
+	ts.Check(err)
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_RDWR, 0)
+	ts.Check(err)
+	var b [1]byte
+	_, err = f.ReadAt(b[:], off)
+	ts.Check(err)
+	b[0] ^= 1
+	_, err = f.WriteAt(b[:], off)
+	ts.Check(err)
+	ts.Check(f.Close())
+}
+
+func s3putCmd(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: s3put KEY FILE")
+	}
+	data, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	serverOf(ts).Put("b", args[0], data)
+}
+
+func s3slowCmd(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: s3slow RATE")
+	}
+	rate, err := units.ParseRate(args[0])
+	ts.Check(err)
+	serverOf(ts).SetNetwork(s3test.Network{TotalBandwidth: rate})
+}
+
+func s3deadCmd(ts *testscript.TestScript, _ bool, _ []string) {
+	serverOf(ts).Inject(s3test.Match{}, s3test.Status(http.StatusForbidden, "AccessDenied"))
+}
+
+func webCmd(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: web FILE")
+	}
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"1"`)
+		_, _ = w.Write(data)
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv("WEB", s.URL+"/"+args[0])
+}
