@@ -15,6 +15,7 @@ import (
 type demoFlags struct {
 	rtt       time.Duration
 	bandwidth rateFlag
+	link      rateFlag
 	size      sizeFlag
 	dir       string
 }
@@ -22,6 +23,7 @@ type demoFlags struct {
 func newDemo(t *terminal) *cobra.Command {
 	var f demoFlags
 	f.bandwidth.set, f.bandwidth.n = true, 80e6
+	f.link.set, f.link.n = true, 125e6
 	f.size.set, f.size.n = true, 200e6
 	c := &cobra.Command{
 		Use:   "demo",
@@ -39,6 +41,7 @@ is kept in DIR for the next time; all else is removed.`,
 	}
 	c.Flags().DurationVar(&f.rtt, "rtt", 30*time.Millisecond, "time to the first byte of each answer")
 	c.Flags().Var(&f.bandwidth, "bandwidth", "of each connection")
+	c.Flags().Var(&f.link, "link", "bandwidth of all connections together, or off")
 	c.Flags().Var(&f.size, "size", "of the database")
 	c.Flags().StringVar(&f.dir, "dir", "", "where to work (default: hydrant-demo in the user's cache directory)")
 	return c

@@ -37,8 +37,8 @@ func (d *stage) cost() cost {
 
 // play tells the story.
 func (d *stage) play(ctx context.Context) error {
-	d.say("A database of %s in S3: %v to the first byte of an answer, %s/s per connection.",
-		units.FormatSize(d.size), d.flags.rtt, exactSize(d.flags.bandwidth.n))
+	d.say("A database of %s in S3, %v away; %s of bandwidth per connection, %s in all.",
+		units.FormatSize(d.size), d.flags.rtt, rateName(d.flags.bandwidth.n), rateName(d.flags.link.n))
 	d.say("The server is inside this program and counts; each step is a fresh process.")
 	download, err := d.download(ctx)
 	if err != nil {
@@ -52,6 +52,13 @@ func (d *stage) play(ctx context.Context) error {
 		return fmt.Errorf("check: %w", err)
 	}
 	return d.table(download, hydrant)
+}
+
+func rateName(n int64) string {
+	if n == 0 {
+		return "any amount"
+	}
+	return exactSize(n) + "/s"
 }
 
 // say writes a line of the story.
@@ -202,5 +209,12 @@ func (d *stage) table(download, hydrant result) error {
 }
 
 func sooner(a, b time.Duration) string {
-	return fmt.Sprintf("%.0f × sooner", a.Seconds()/b.Seconds())
+	ratio := a.Seconds() / b.Seconds()
+	switch {
+	case ratio < 1:
+		return fmt.Sprintf("%.1f × later", 1/ratio)
+	case ratio < 10:
+		return fmt.Sprintf("%.1f × sooner", ratio)
+	}
+	return fmt.Sprintf("%.0f × sooner", ratio)
 }

@@ -41,7 +41,9 @@ func newStage(ctx context.Context, t *terminal, f *demoFlags) (_ *stage, err err
 	if d.work, err = os.MkdirTemp(f.dir, "run-"); err != nil {
 		return nil, err
 	}
-	d.server = s3test.New(s3test.Options{Network: s3test.Network{Latency: s3test.Fixed(f.rtt), Bandwidth: f.bandwidth.n}})
+	d.server = s3test.New(s3test.Options{Network: s3test.Network{
+		Latency: s3test.Fixed(f.rtt), Bandwidth: f.bandwidth.n, TotalBandwidth: f.link.n,
+	}})
 	if err := d.server.Start(); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,7 @@ func setupScript(e *testscript.Env) error {
 	e.Values[serverKey{}] = s
 	s.CreateBucket("b")
 	e.Setenv("S3", "?endpoint="+s.URL()+"&region="+s.Region()+"&path-style=true")
+	e.Setenv("ELSEWHERE", "?endpoint="+s.URL()+"&region=eu-north-9&path-style=true")
 	for name, value := range s.Env() {
 		e.Setenv(name, value)
 	}
