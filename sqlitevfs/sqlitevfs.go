@@ -54,12 +54,16 @@
 // the one that was main is next opened through this VFS. If it is opened by something else first,
 // that does not know of an incomplete clone's journal, and the clone may keep its half.
 //
+// After an fsync has failed, a clone is read-only until it is recovered: no transaction begins in
+// rollback modes, and in WAL mode, where the WAL still takes them, checkpoints fail. Reads go on.
+//
 // Opening a clone cannot be interrupted, but for its timeout. A source that is a file in this
 // process's hands: closing it drops the POSIX locks that SQLite here holds on it.
 package sqlitevfs
 
 /*
 #cgo CFLAGS: -std=gnu11 -Wall -Wextra -Werror
+#cgo darwin LDFLAGS: -Wl,-undefined,dynamic_lookup
 #include "linked.h"
 */
 import "C"

@@ -71,6 +71,9 @@ func hydrantGoSize(h C.uintptr_t) C.sqlite3_int64 {
 	return C.sqlite3_int64(engineOf(h).blob.Status().Size)
 }
 
+//export hydrantGoRefused
+func hydrantGoRefused(h C.uintptr_t) { engineOf(h).refused() }
+
 //export hydrantGoOverwrite
 func hydrantGoOverwrite(h C.uintptr_t) { engineOf(h).overwriteAhead() }
 

@@ -304,6 +304,20 @@ static int hydrantSync(sqlite3_file *pFile, int flags){
   return p->pReal->xSync(pFile, flags);
 }
 
+/*
+** A clone that has become read-only says so before a transaction has written to its journal: what
+** is in there could not be rolled back either, and then nothing could be read. In WAL mode
+** transactions go on, into the WAL, and checkpoints fail.
+*/
+static int hydrantLock(sqlite3_file *pFile, int eLock){
+  HydrantFile *p = FILE_OF(pFile);
+  if( eLock>=SQLITE_LOCK_RESERVED && LOAD(p->pClone->pHead->eMode)!=HYDRANT_RW ){
+    if( !hydrantForked() ) hydrantGoRefused(p->pClone->hGo);
+    return SQLITE_READONLY;
+  }
+  return p->pReal->xLock(pFile, eLock);
+}
+
 /* A batch that is rolled back would leave bits over what was never written. */
 static int hydrantDeviceCharacteristics(sqlite3_file *pFile){
   int m = FILE_OF(pFile)->pReal->xDeviceCharacteristics(pFile);
@@ -387,6 +401,7 @@ static const HydrantMethods *methodsFor(const sqlite3_io_methods *pReal, int eKi
   p->base.xWrite = hydrantWrite;
   p->base.xTruncate = hydrantTruncate;
   p->base.xSync = hydrantSync;
+  p->base.xLock = hydrantLock;
   p->base.xDeviceCharacteristics = hydrantDeviceCharacteristics;
   if( p->base.xFetch ) p->base.xFetch = hydrantFetch;
 done:

@@ -58,6 +58,11 @@ func (e *engine) sync(*C.sqlite3) C.int {
 	return C.SQLITE_OK
 }
 
+// refused notes why no transaction can begin.
+func (e *engine) refused() {
+	e.failed("write to", fmt.Errorf("%w (%s)", clone.ErrReadOnly, e.clone.Status().Error), C.SQLITE_READONLY)
+}
+
 // pollPeriod is how often a wait looks whether its connection was interrupted.
 const pollPeriod = 20 * time.Millisecond
 

@@ -63,6 +63,9 @@ typedef void (*sqlite3_syscall_ptr)(void);
 /* Flags of xAccess. */
 #define SQLITE_ACCESS_EXISTS 0
 
+/* Levels of xLock. */
+#define SQLITE_LOCK_RESERVED 2
+
 /* Answers of xDeviceCharacteristics. */
 #define SQLITE_IOCAP_ATOMIC       0x00000001
 #define SQLITE_IOCAP_ATOMIC64K    0x00000100

@@ -8,6 +8,7 @@
 int sqlite3_open_v2(const char*, sqlite3**, int, const char*);
 int sqlite3_exec(sqlite3*, const char*, int (*)(void*, int, char**, char**), void*, char**);
 int sqlite3_extended_errcode(sqlite3*);
+int sqlite3_close_v2(sqlite3*);
 
 static int openUri(const char *zUri, sqlite3 **ppDb){
   return sqlite3_open_v2(zUri, ppDb, SQLITE_OPEN_READWRITE|SQLITE_OPEN_CREATE|SQLITE_OPEN_URI|
@@ -52,5 +53,6 @@ int forktest(
   zOut[n>0 ? n : 0] = 0;
   close(aPipe[0]);
   if( pid>0 ) waitpid(pid, 0, 0);
-  return n>0 ? 0 : -2; /* the connection stays open: a test's process ends soon */
+  if( (rc = sqlite3_close_v2(db))!=0 ) return rc;
+  return n>0 ? 0 : -2;
 }
