@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"hydrant/clone/state"
 	"hydrant/internal/pattern"
 	"hydrant/internal/s3test"
 	"hydrant/internal/shopdb"
@@ -28,6 +31,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"blob":   blobCmd,   // blob FILE SIZE SEED: bytes like none other
 	"shop":   shopCmd,   // shop FILE SIZE SEED: a database
 	"same":   sameCmd,   // same FILE FILE: byte for byte
+	"future": futureCmd, // future FILE: makes a state file one of a later version
 	"flip":   flipCmd,   // flip FILE OFFSET: turns over a bit
 	"s3put":  s3putCmd,  // s3put KEY FILE: makes or replaces s3://b/KEY
 	"s3slow": s3slowCmd, // s3slow RATE: bytes per second of each connection
@@ -122,6 +126,23 @@ func flipCmd(ts *testscript.TestScript, _ bool, args []string) {
 	_, err = f.WriteAt(b[:], off)
 	ts.Check(err)
 	ts.Check(f.Close())
+}
+
+// futureCmd raises the version in both superblocks, with sums that are right.
+func futureCmd(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: future FILE")
+	}
+	const block, version, sum = 4096, 8, 12
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	for _, sb := range [][]byte{b[:block], b[block : 2*block]} {
+		binary.LittleEndian.PutUint32(sb[version:], state.Version+1)
+		binary.LittleEndian.PutUint32(sb[sum:], 0)
+		binary.LittleEndian.PutUint32(sb[sum:], crc32.Checksum(sb, crc32.MakeTable(crc32.Castagnoli)))
+	}
+	ts.Check(os.WriteFile(path, b, 0o644))
 }
 
 func s3putCmd(ts *testscript.TestScript, _ bool, args []string) {

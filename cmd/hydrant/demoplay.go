@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"hydrant/clone"
@@ -37,7 +38,7 @@ func (d *stage) cost() cost {
 
 // play tells the story.
 func (d *stage) play(ctx context.Context) error {
-	d.say("A database of %s in S3, %v away; %s of bandwidth per connection, %s in all.",
+	d.say("A database of %s in S3, %v away; %s per connection, %s in all.",
 		units.FormatSize(d.size), d.flags.rtt, rateName(d.flags.bandwidth.n), rateName(d.flags.link.n))
 	d.say("The server is inside this program and counts; each step is a fresh process.")
 	download, err := d.download(ctx)
@@ -56,7 +57,7 @@ func (d *stage) play(ctx context.Context) error {
 
 func rateName(n int64) string {
 	if n == 0 {
-		return "any amount"
+		return "any bandwidth"
 	}
 	return exactSize(n) + "/s"
 }
@@ -197,8 +198,10 @@ func (d *stage) watch(ctx context.Context, path string, until float64) error {
 
 // table ends the story.
 func (d *stage) table(download, hydrant result) error {
-	d.say("\n%-24s %20s %20s", "", "download, then open", "hydrant")
-	line := func(name, a, b, note string) { d.say("%-24s %20s %20s   %s", name, a, b, note) }
+	d.say("\n%-24s %20s %10s", "", "download, then open", "hydrant")
+	line := func(name, a, b, note string) {
+		d.say("%s", strings.TrimRight(fmt.Sprintf("%-24s %20s %10s   %s", name, a, b, note), " "))
+	}
 	line("first row", formatElapsed(download.row), formatElapsed(hydrant.row), sooner(download.row, hydrant.row))
 	line("first commit", formatElapsed(download.commit), formatElapsed(hydrant.commit), sooner(download.commit, hydrant.commit))
 	line("fetched by the first row", units.FormatSize(download.rowCost.bytes), units.FormatSize(hydrant.rowCost.bytes), "")

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hydrant/internal/shopdb"
-	"hydrant/source"
 	"hydrant/sqlitevfs"
 )
 
@@ -127,10 +126,18 @@ func fetchWhole(ctx context.Context, url, path string) error {
 	return f.Close()
 }
 
-var _ source.Source // the contract that fetchWhole goes by
+// durable makes commits wait for the disk: what a commit takes is then what it takes to be one.
+func durable(ctx context.Context, db *sql.DB) error {
+	db.SetMaxOpenConns(1)
+	_, err := db.ExecContext(ctx, "PRAGMA synchronous=FULL")
+	return err
+}
 
 // first asks for a row and commits a change, as an application does when it begins.
 func (s *demoStep) first(ctx context.Context, db *sql.DB) error {
+	if err := durable(ctx, db); err != nil {
+		return err
+	}
 	var id int64
 	if err := db.QueryRowContext(ctx, demoQuery).Scan(&id); err != nil {
 		return err
