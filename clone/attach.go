@@ -32,8 +32,10 @@ func (o *opening) attach(ctx context.Context, f state.File) (*Clone, error) {
 		}
 	}
 	// The lock is on a file; is it still the one with this name?
-	if current, err := f.Current(); err != nil || !current {
-		return nil, errors.Join(errAgain, err)
+	if current, err := f.Current(); err != nil {
+		return nil, err
+	} else if !current {
+		return nil, errAgain
 	}
 	st, err := state.Load(f)
 	if err != nil {
@@ -60,6 +62,9 @@ func (o *opening) attach(ctx context.Context, f state.File) (*Clone, error) {
 		if _, err := f.TryLock(state.LockAttach, 1, false); err != nil {
 			return nil, errors.Join(fmt.Errorf("lock %s: %w", o.store.Name(), err), d.Close())
 		}
+	}
+	if o.uuid != c.uuid {
+		o.head = nil // of a clone that is gone again
 	}
 	c.run(o.head)
 	return c, nil
@@ -92,7 +97,7 @@ func (o *opening) join(ctx context.Context, st *state.State) (dest.Dest, *state.
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := o.ownFront(d, st.Super, state.Phase(st.Head.Phase.Load())); err != nil {
+	if err := o.ownFront(d, st.Super, st.Head); err != nil {
 		return nil, nil, errors.Join(err, d.Close())
 	}
 	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
@@ -101,6 +106,13 @@ func (o *opening) join(ctx context.Context, st *state.State) (dest.Dest, *state.
 		return nil, nil, errors.Join(err, d.Close())
 	}
 	durable, err := state.OpenDurable(st.File, st.Layout, st.Super.UUID)
+	if err == nil {
+		// A process that died in between may have appended a record without saying so here. We
+		// have read it, and everyone must agree on where the log ends.
+		gen, seq := durable.Position()
+		st.Head.LogGen.Store(gen)
+		st.Head.LogSeq.Store(seq)
+	}
 	err = errors.Join(err, st.File.Unlock(state.LockLog, 1))
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", o.store.Name(), err), d.Close())
@@ -142,11 +154,17 @@ func (o *opening) notSource(d dest.Dest, sb *state.Superblock) error {
 	return nil
 }
 
-// ownFront checks that dest bears the guard of this clone for as long as it has to.
-func (o *opening) ownFront(d dest.Dest, sb *state.Superblock, phase state.Phase) error {
+// ownFront checks that dest bears the guard of this clone for as long as it has to: until head, or
+// when that is nil the superblock, says that it is being taken down.
+func (o *opening) ownFront(d dest.Dest, sb *state.Superblock, head *state.Header) error {
 	front, err := readFront(d)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", o.dst.Name(), err)
+	}
+	phase := sb.Phase
+	if head != nil {
+		// After the look at dest: another process may take the guard down at any time.
+		phase = state.Phase(head.Phase.Load())
 	}
 	guard := sb.Guard()
 	switch {

@@ -68,8 +68,9 @@ func (c *Clone) coldAround(s span, at uint64) span {
 func (c *Clone) window(r, hi uint64) span {
 	c.seq.mu.Lock()
 	defer c.seq.mu.Unlock()
+	most := r + max(uint64(maxWindow)>>c.geo.shift, 1)
 	if !c.keeping() {
-		return span{r, hi}
+		return span{r, min(hi, most)}
 	}
 	want := c.geo.align(span{r, r + 1}, minWindow)
 	if c.seq.next == r && r > 0 {
@@ -78,7 +79,7 @@ func (c *Clone) window(r, hi uint64) span {
 	} else {
 		c.seq.size = minWindow
 	}
-	want.hi = max(want.hi, min(hi, r+max(uint64(maxWindow)>>c.geo.shift, 1)))
+	want.hi = max(want.hi, min(hi, most))
 	c.seq.next = want.hi
 	return want
 }

@@ -19,10 +19,14 @@ func readFront(d dest.Dest) ([]byte, error) {
 	return b[:n], nil
 }
 
-// putGuard makes an empty dest one that is incomplete: guard, full size, synced.
+// putGuard makes an empty dest one that is incomplete: guard, full size, synced. The guard is
+// durable before the size grows, so that what is long bears a guard, whenever power is lost.
 func putGuard(d dest.Dest, guard [state.FirstBytes]byte, size int64) error {
 	if _, err := d.WriteAt(guard[:], 0); err != nil {
 		return fmt.Errorf("write guard: %w", err)
+	}
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync: %w", err)
 	}
 	if err := d.Truncate(size); err != nil {
 		return fmt.Errorf("set size: %w", err)

@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,7 +36,7 @@ func (o *opening) judge(st *state.State) (dest.Dest, *state.Durable, error) {
 
 func (o *opening) judgeDest(st *state.State, d dest.Dest, durable *state.Durable) error {
 	sb := st.Super
-	if err := o.ownFront(d, sb, sb.Phase); err != nil {
+	if err := o.ownFront(d, sb, nil); err != nil {
 		return err
 	}
 	now, err := stampOf(st.File, d)
@@ -201,16 +202,18 @@ func (o *opening) makeDest(st *state.State) error {
 }
 
 func (o *opening) fillDest(d dest.Dest, sb *state.Superblock, fresh bool) error {
-	front, err := readFront(d)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", o.dst.Name(), err)
+	if !fresh {
+		ours, err := halfMade(d, sb)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", o.dst.Name(), err)
+		}
+		if !ours {
+			return fmt.Errorf("%s: %w, and %s says that one is being made: delete that", o.dst.Name(), ErrPlain, o.store.Name())
+		}
 	}
-	guard := sb.Guard()
-	if !fresh && len(front) > 0 && string(front) != string(guard[:]) && string(front) != string(sb.First[:min(int64(len(front)), sb.Size)]) {
-		return fmt.Errorf("%s: %w, and %s says that one is being made: delete that", o.dst.Name(), ErrPlain, o.store.Name())
-	}
+	var err error
 	if sb.Size >= state.FirstBytes {
-		err = putGuard(d, guard, sb.Size)
+		err = putGuard(d, sb.Guard(), sb.Size)
 	} else if _, err = d.WriteAt(sb.First[:sb.Size], 0); err == nil {
 		err = d.Sync()
 	}
@@ -218,4 +221,26 @@ func (o *opening) fillDest(d dest.Dest, sb *state.Superblock, fresh bool) error 
 		return fmt.Errorf("make %s: %w", o.dst.Name(), err)
 	}
 	return nil
+}
+
+// halfMade tells whether dest may be what a crash in fillDest left: empty, or with some or all of
+// its first bytes, or with room for them, or with its guard. Nothing else is ours to write over.
+func halfMade(d dest.Dest, sb *state.Superblock) (bool, error) {
+	size, err := d.Size()
+	if err != nil {
+		return false, err
+	}
+	front, err := readFront(d)
+	if err != nil {
+		return false, err
+	}
+	guard := sb.Guard()
+	begun := guard[:]
+	if sb.Size < state.FirstBytes {
+		begun = sb.First[:sb.Size]
+	}
+	if size > int64(len(begun)) {
+		return bytes.Equal(front, guard[:]), nil
+	}
+	return bytes.HasPrefix(begun, front) || len(bytes.Trim(front, "\x00")) == 0, nil
 }

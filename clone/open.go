@@ -87,8 +87,9 @@ type opening struct {
 	store state.Store
 	comp  Companions // nil: none
 	opts  Options
-	head  []byte // the first bytes of the source, when this call asked for them
-	made  bool   // this call made the destination
+	head  []byte   // the first bytes of the source, when this call asked for them
+	uuid  [16]byte // of the clone that they are for
+	made  bool     // this call made the destination
 }
 
 func (o *opening) open(ctx context.Context) (*Clone, error) {
@@ -201,6 +202,9 @@ func (o *opening) superblock(ctx context.Context) (*state.Superblock, error) {
 		return nil, err
 	}
 	id, head, err := src.Identify(ctx, headBytes)
+	if err != nil && errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s: %w", o.src.URL(), context.Cause(ctx))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +224,6 @@ func (o *opening) superblock(ctx context.Context) (*state.Superblock, error) {
 		return nil, err
 	}
 	copy(sb.First[:], head)
-	o.head = head
+	o.head, o.uuid = head, sb.UUID
 	return sb, nil
 }

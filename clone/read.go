@@ -42,8 +42,11 @@ func (c *Clone) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 // has become local and is to be looked at again.
 func (c *Clone) readSome(ctx context.Context, p []byte, off int64) (int, error) {
 	r := c.geo.region(off)
-	if r >= c.geo.count || c.local(r) {
+	if off >= c.geo.size || c.local(r) {
 		return c.readLocal(p[:c.localRun(r, off, int64(len(p)))], off)
+	}
+	if err := c.stalled(); err != nil {
+		return 0, err
 	}
 	last := c.geo.touched(off, int64(len(p))).hi
 	f := c.demand(r, last)
@@ -55,13 +58,25 @@ func (c *Clone) readSome(ctx context.Context, p []byte, off int64) (int, error) 
 	if next := c.flights.after(r); next < last && !c.local(next) {
 		c.demand(next, last)
 	}
-	if err := c.await(ctx, f, r); err != nil {
-		return 0, err
+	return c.readAside(ctx, f, r, p, off)
+}
+
+// readAside waits for cold region r of f, in which off lies, and copies what could not be kept,
+// of it and of those that follow: once f has ended they would have to be fetched again. It
+// returns at the first region that is in dest.
+func (c *Clone) readAside(ctx context.Context, f *flight, r uint64, p []byte, off int64) (int, error) {
+	done := 0
+	for ; r < f.hi && done < len(p); r++ {
+		if err := c.await(ctx, f, r); err != nil {
+			return done, err
+		}
+		b := f.aside(r)
+		if b == nil || c.local(r) {
+			break
+		}
+		done += copy(p[done:], b[off+int64(done)-c.geo.start(r):])
 	}
-	if b := f.aside(r); b != nil && !c.local(r) {
-		return copy(p, b[off-c.geo.start(r):]), nil
-	}
-	return 0, nil
+	return done, nil
 }
 
 // await waits for region r of f, no longer than the timeout.
@@ -82,14 +97,17 @@ func (c *Clone) await(ctx context.Context, f *flight, r uint64) error {
 	return err
 }
 
-// localRun is how many of the n bytes at off, which lies in local region r or past all, are
-// local up to the first that is not.
+// localRun is how many of the n bytes at off, which lies in local region r or past the source's
+// end, are local up to the first that is not.
 func (c *Clone) localRun(r uint64, off, n int64) int64 {
+	if off >= c.geo.size {
+		return n
+	}
 	end := c.geo.touched(off, n).hi
 	for r < end && c.local(r) {
 		r++
 	}
-	if r >= c.geo.count || r >= end {
+	if r >= end {
 		return n
 	}
 	return min(c.geo.start(r)-off, n)
@@ -141,6 +159,9 @@ func (c *Clone) Hydrate(ctx context.Context, off, n int64) error {
 // hydrateRegion makes cold region r local; the regions up to hi will be wanted next. An error says
 // why it cannot be kept.
 func (c *Clone) hydrateRegion(ctx context.Context, r, hi uint64) error {
+	if err := c.stalled(); err != nil {
+		return err
+	}
 	f := c.demand(r, hi)
 	if f == nil {
 		return nil

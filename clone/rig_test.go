@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -149,3 +150,5 @@ func differ(a, b []byte) int {
 
 // keep leaves the state file, so that a test can open the clone again when all is local.
 func keep(o *Options) { o.Keep = true }
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"hydrant/internal/crashdest"
@@ -26,7 +25,7 @@ func (r *rig) powerLoss(keep bool, seed uint64) {
 	if keep {
 		disk = disk.CrashKeepAll()
 	} else {
-		disk = disk.Crash(rand.New(rand.NewPCG(seed, 1)))
+		disk = disk.Crash(newRand(seed))
 	}
 	r.dst = disk
 	r.store.Mount++

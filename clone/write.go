@@ -40,7 +40,7 @@ func (c *Clone) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 // writeSome writes the first bytes of p, or none when a cold region had to be fetched first.
 func (c *Clone) writeSome(ctx context.Context, p []byte, off int64) (int, error) {
 	r, n := c.geo.region(off), int64(len(p))
-	if r >= c.geo.count {
+	if off >= c.geo.size {
 		return c.writeDest(p, off)
 	}
 	if c.local(r) {
@@ -101,6 +101,11 @@ func (c *Clone) overwrite(ctx context.Context, p []byte, off int64, s span) (int
 	}
 	defer release()
 	p = p[:min(int64(len(p)), c.geo.start(s.hi)-off)]
+	for r := s.lo; r < s.hi; r++ {
+		if c.local(r) {
+			c.markWritten(span{r, r + 1}) // since we looked: then the bits come first
+		}
+	}
 	n, err := c.writeGuarded(p, off)
 	if err != nil {
 		return 0, err // what was cold stays cold
