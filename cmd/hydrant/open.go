@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"hydrant/clone"
+	"hydrant/clone/state"
 	"hydrant/internal/sqlitefile"
 	"hydrant/source"
 	"hydrant/source/scheme"
@@ -38,8 +39,13 @@ func inspect(path string) (clone.Status, error) {
 		return clone.Status{}, fmt.Errorf("%s: is a directory", path)
 	}
 	s, err := clone.Inspect(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return s, fmt.Errorf("%s: no such file", path)
+	case errors.Is(err, state.ErrFuture):
+		return s, fmt.Errorf("%w; use that version, or a later one", err)
+	case errors.Is(err, state.ErrDamaged):
+		return s, fmt.Errorf("%w; put back a copy of it: without it what was changed here is lost", err)
 	}
 	return s, err
 }

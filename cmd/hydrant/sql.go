@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 
+	"github.com/mattn/go-sqlite3"
 	"github.com/spf13/cobra"
 
 	"hydrant/sqlitevfs"
@@ -52,7 +53,7 @@ func runSQL(ctx context.Context, t *terminal, path, source string, in io.Reader)
 	}
 	db, err := openSQL(path, source)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, inWords(err))
 	}
 	defer func() {
 		if cerr := db.Close(); err == nil {
@@ -169,17 +170,32 @@ func (s *session) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
-	if !strings.Contains(err.Error(), "I/O error") {
-		return err
+	if !isSQLite(err, sqlite3.ErrIoErr) {
+		return inWords(err)
 	}
 	rows, qerr := s.conn.QueryContext(ctx, "SELECT hydrant_last_error()", nil)
 	if qerr != nil {
-		return err
+		return inWords(err)
 	}
 	defer func() { _ = rows.Close() }()
 	value := make([]driver.Value, 1)
 	if rows.Next(value) != nil || value[0] == nil || value[0] == "" {
+		return inWords(err)
+	}
+	return fmt.Errorf("%w: %s", inWords(err), strings.TrimPrefix(fmt.Sprint(value[0]), "hydrant: "))
+}
+
+// inWords takes from an error of the driver what it says of the system's last error, which is
+// mostly somebody else's, and of how the reason came to it.
+func inWords(err error) error {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
 		return err
 	}
-	return fmt.Errorf("%w: %v", err, value[0])
+	text := err.Error()
+	if e.SystemErrno != 0 {
+		text = strings.TrimSuffix(text, ": "+e.SystemErrno.Error())
+	}
+	text = strings.TrimPrefix(text, "automatic extension loading failed: ")
+	return errors.New(strings.TrimPrefix(text, "hydrant: "))
 }

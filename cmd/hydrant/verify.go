@@ -11,6 +11,7 @@ import (
 
 	"hydrant/clone"
 	"hydrant/source"
+	"hydrant/source/retry"
 )
 
 func newVerify(t *terminal) *cobra.Command {
@@ -64,9 +65,13 @@ func compareWith(ctx context.Context, t *terminal, path, url string) (*findings,
 	case !plain:
 		url = s.Source
 	}
-	src, err := openSource(ctx, url)
+	bare, err := openSource(ctx, url)
 	if err != nil {
 		return nil, err
+	}
+	src, err := retry.New(bare, retry.Options{})
+	if err != nil {
+		return nil, errors.Join(err, bare.Close())
 	}
 	defer func() { _ = src.Close() }()
 	id, _, err := src.Identify(ctx, 1)
