@@ -62,7 +62,7 @@
 package sqlitevfs
 
 /*
-#cgo CFLAGS: -std=gnu11 -Wall -Wextra -Werror
+#cgo CFLAGS: -std=gnu11 -Wall -Wextra
 #cgo darwin LDFLAGS: -Wl,-undefined,dynamic_lookup
 #include "linked.h"
 */
