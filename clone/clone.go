@@ -33,11 +33,10 @@ type Clone struct {
 	cancel context.CancelFunc
 	closed atomic.Bool
 	once   sync.Once
-	ended  error        // what Close returns
-	inside sync.RWMutex // held shared by every call: the shared memory goes away in Close
-	gone   bool         // under inside: the shared memory is
-	final  Status       // under inside: how it was then
-	whole  atomic.Bool  // set by Close: the guard was down
+	ended  error                  // what Close returns
+	inside sync.RWMutex           // held shared by every call: the shared memory goes away in Close
+	final  atomic.Pointer[Status] // set by Close: how it was then
+	whole  atomic.Bool            // set by Close: the guard was down
 
 	spawnMu sync.Mutex // guards wg against Add after Wait, with noMore
 	noMore  bool

@@ -17,6 +17,7 @@ func (c *Clone) Close() error {
 }
 
 func (c *Clone) close() error {
+	c.remember()
 	c.closed.Store(true)
 	c.cancel()
 	c.spawnMu.Lock()
@@ -37,15 +38,38 @@ func (c *Clone) letGo() error {
 	if c.mode() == state.ReadWrite && c.phase() != state.Complete {
 		errs = append(errs, c.checkpoint())
 	}
-	alone, err := c.st.File.TryLock(state.LockAttach, 1, true)
+	last, err := c.last()
 	errs = append(errs, err)
-	if alone {
+	if last {
 		errs = append(errs, c.closeLast())
 	}
-	c.final, c.gone = c.status(), true
-	c.whole.Store(!c.guarded())
+	c.remember()
 	errs = append(errs, c.dst.Close(), c.st.File.Close(), c.src.Close())
 	return errors.Join(errs...)
+}
+
+// remember keeps what is still asked for when the shared memory has gone.
+func (c *Clone) remember() {
+	s := c.status()
+	c.final.Store(&s)
+	c.whole.Store(!c.guarded())
+}
+
+// last tells whether no other process has the clone open, and keeps others out when it is so.
+func (c *Clone) last() (bool, error) {
+	f := c.st.File
+	if last, err := f.TryLock(state.LockAttach, 1, true); last || err != nil {
+		return last, err
+	}
+	// Another process may be closing too, and find us in its way as we find it. So let go and try
+	// again: then one of the two is the last.
+	if err := f.Unlock(state.LockAttach, 1); err != nil {
+		return false, err
+	}
+	if last, err := f.TryLock(state.LockAttach, 1, true); !last || err != nil {
+		return false, err
+	}
+	return f.Current() // one that came and went in between may have taken it all away
 }
 
 // closeLast does what only the last process may.
@@ -60,7 +84,10 @@ func (c *Clone) closeLast() error {
 	if c.phase() == state.Complete && c.head().Hold.Load() == 0 && c.mode() == state.ReadWrite {
 		return c.removeState()
 	}
-	return c.updateSuper(ctx, func(sb *state.Superblock) { sb.Clean = c.mode() == state.ReadWrite })
+	return c.updateSuper(ctx, func(sb *state.Superblock) {
+		sb.Clean = c.mode() == state.ReadWrite
+		sb.Phase = max(sb.Phase, c.phase())
+	})
 }
 
 // removeState takes the state file away. Needs the attach lock exclusively and phase complete.

@@ -2,6 +2,7 @@ package clone
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"hydrant/clone/state"
@@ -26,6 +27,9 @@ func (c *Clone) tryComplete(ctx context.Context, quiesce bool) error {
 	if c.phase() == state.Complete || c.countMissing() > 0 {
 		return nil
 	}
+	if err := c.modeError(); err != nil {
+		return err
+	}
 	if c.phase() == state.Live {
 		if err := c.commit(ctx); err != nil {
 			return err
@@ -33,9 +37,10 @@ func (c *Clone) tryComplete(ctx context.Context, quiesce bool) error {
 		if !c.durableAll() {
 			return nil // somebody's bit came after the copy; next time
 		}
-		if err := c.setPhase(ctx, state.Completing); err != nil {
+		if err := c.recordPhase(ctx, state.Completing); err != nil {
 			return err
 		}
+		c.head().Phase.Store(uint64(state.Completing))
 	}
 	publish := func() error { return c.publishDest(ctx) }
 	if quiesce && c.opts.Quiesce != nil {
@@ -55,8 +60,11 @@ func (c *Clone) completeNow(ctx context.Context) error {
 	return nil
 }
 
-// publishDest takes the guard down.
+// publishDest takes the guard down. Once dest bears its own first bytes the clone is complete for
+// every process, whether or not that could be recorded: without the record, the next to attach
+// finds no guard and has nothing to do.
 func (c *Clone) publishDest(ctx context.Context) error {
+	first := false
 	err := c.ownNames(ctx, func() error {
 		if c.phase() == state.Complete {
 			return nil
@@ -70,26 +78,30 @@ func (c *Clone) publishDest(ctx context.Context) error {
 		}
 		defer release()
 		if err := unguard(c.dst, c.st.Super.Guard(), c.head().GetFirst(), c.comp); err != nil {
-			return fmt.Errorf("complete %s: %w", c.target.Name(), err)
+			err = fmt.Errorf("complete %s: %w", c.target.Name(), err)
+			if errors.Is(err, errUnsynced) {
+				c.setMode(state.ReadOnly, err)
+			}
+			return err
 		}
-		return c.setPhase(ctx, state.Complete)
+		c.head().Phase.Store(uint64(state.Complete))
+		first = true
+		return c.recordPhase(ctx, state.Complete)
 	})
-	if err != nil {
-		return err
+	if first {
+		c.emit(Completed, nil)
+		c.changed.fire()
+		nudge(c.wake)
 	}
-	c.emit(Completed, nil)
-	c.changed.fire()
-	nudge(c.wake)
-	return nil
+	return err
 }
 
-// setPhase makes the phase durable, then visible.
-func (c *Clone) setPhase(ctx context.Context, p state.Phase) error {
+// recordPhase makes the phase durable.
+func (c *Clone) recordPhase(ctx context.Context, p state.Phase) error {
 	err := c.updateSuper(ctx, func(sb *state.Superblock) { sb.Phase = max(sb.Phase, p) })
 	if err != nil {
 		return fmt.Errorf("record phase %v in %s: %w", p, c.store.Name(), err)
 	}
-	c.head().Phase.Store(uint64(p))
 	return nil
 }
 

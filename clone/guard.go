@@ -25,38 +25,48 @@ func putGuard(d dest.Dest, guard [state.FirstBytes]byte, size int64) error {
 	if _, err := d.WriteAt(guard[:], 0); err != nil {
 		return fmt.Errorf("write guard: %w", err)
 	}
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync: %w", err)
+	if err := syncDest(d); err != nil {
+		return err
 	}
 	if err := d.Truncate(size); err != nil {
 		return fmt.Errorf("set size: %w", err)
 	}
+	return syncDest(d)
+}
+
+// errUnsynced is returned when dest could not be synced: what it holds is not known any more.
+var errUnsynced = errors.New("sync")
+
+func syncDest(d dest.Dest) error {
 	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync: %w", err)
+		return fmt.Errorf("%w: %w", errUnsynced, err)
 	}
 	return nil
 }
 
-// unguard gives companions their public names and dest its own first bytes, synced. If the guard
-// does not stand any more there is nothing to do: dest may have been changed by anyone since.
+// unguard gives companions their public names and dest its own first bytes, synced. If neither the
+// guard nor these stand there, dest may have been changed by anyone since it was done.
 func unguard(d dest.Dest, guard, first [state.FirstBytes]byte, comp Companions) error {
 	front, err := readFront(d)
 	if err != nil {
 		return err
 	}
-	if string(front) != string(guard[:]) {
-		return d.Sync()
-	}
-	if comp != nil {
+	switch string(front) {
+	case string(guard[:]):
+		if comp == nil {
+			break
+		}
 		if err := comp.Publish(); err != nil {
 			return fmt.Errorf("publish side files: %w", err)
 		}
+	case string(first[:]):
+		// Written before, and perhaps lost by a sync that failed: syncing again would prove
+		// nothing, writing again does.
+	default:
+		return syncDest(d)
 	}
 	if _, err := d.WriteAt(first[:], 0); err != nil {
 		return fmt.Errorf("write first bytes: %w", err)
 	}
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync: %w", err)
-	}
-	return nil
+	return syncDest(d)
 }

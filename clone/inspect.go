@@ -13,11 +13,11 @@ import (
 
 // Status says how the clone is doing. After Close, how it was doing then.
 func (c *Clone) Status() Status {
-	c.inside.RLock()
-	defer c.inside.RUnlock()
-	if c.gone {
-		return c.final
+	leave, err := c.enter()
+	if err != nil {
+		return *c.final.Load()
 	}
+	defer leave()
 	return c.status()
 }
 

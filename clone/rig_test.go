@@ -65,6 +65,7 @@ func (unclosed) Close() error { return nil }
 // kill ends a clone as kill -9 would: nothing is made durable, locks and memory maps go.
 func kill(c *Clone) {
 	c.once.Do(func() {
+		c.remember()
 		c.closed.Store(true)
 		c.cancel()
 		c.spawnMu.Lock()
@@ -74,7 +75,6 @@ func kill(c *Clone) {
 		c.wg.Wait()
 		c.inside.Lock()
 		defer c.inside.Unlock()
-		c.final, c.gone = c.status(), true
 		c.dst.Close()
 		c.st.File.Close()
 	})
