@@ -1,7 +1,6 @@
 package clone
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -21,9 +20,6 @@ const (
 	mostConnections  = 64
 	floorConnections = 1
 	adaptPeriod      = 250 * time.Millisecond
-	// dirtyBytes is how much of what the background wrote may wait for the disk: a commit's sync
-	// waits behind all of it.
-	dirtyBytes = 16 << 20
 	// spareBytes, or a hundredth of the disk if that is more, is left free.
 	spareBytes = 64 << 20
 )
@@ -31,6 +27,7 @@ const (
 type hydrator struct {
 	c       *Clone
 	limiter *limit.Limiter
+	behind  *writeBehind
 	src     source.Source // within the limiter's bandwidth
 	knobs   uint64        // KnobGen that the limiter is of
 	cursor  uint64        // where linear order goes on
@@ -53,10 +50,12 @@ func (c *Clone) hydrate() {
 	h := &hydrator{c: c, limiter: limit.NewLimiter(0, 0), knobs: ^uint64(0),
 		conns: firstConnections, done: make(chan error, 256)}
 	h.src = limit.New(c.src, h.limiter)
+	h.behind = newWriteBehind(c)
 	defer func() { // ranges under way end with c.ctx, or with their bytes
 		for ; h.running > 0; h.running-- {
 			<-h.done
 		}
+		h.behind.close()
 		c.unlockFile(state.LockHydrator)
 	}()
 	if !h.elected() {
@@ -109,8 +108,7 @@ func (h *hydrator) begin() {
 			return
 		}
 		h.running++
-		piece := max(dirtyBytes/int64(2*h.running), buffer)
-		go func() { h.done <- h.fetch(f, piece) }()
+		go func() { h.done <- h.fetch(f) }()
 	}
 }
 
@@ -211,10 +209,11 @@ func (h *hydrator) around(r uint64) *flight {
 	return f
 }
 
-// fetch runs one range, and has each piece of it written back as it comes.
-func (h *hydrator) fetch(f *flight, piece int64) error {
-	b := &writeBehind{c: h.c, next: h.c.geo.start(f.lo), piece: piece}
-	return h.c.fly(f, h.src, func(next uint64) error { return b.upTo(h.c.geo.start(next)) })
+// fetch runs one range, and has what it writes written back.
+func (h *hydrator) fetch(f *flight) error {
+	off, n := h.c.geo.bytes(f.span)
+	t := &trail{w: h.behind, next: off, end: off + n}
+	return h.c.fly(f, h.src, func(next uint64) error { return t.upTo(h.c.ctx, h.c.geo.start(next)) })
 }
 
 // finished notes how a range ended. Errors that may go away slow the background down.
@@ -265,40 +264,6 @@ func (h *hydrator) adapt(r float64) {
 		h.conns = max(h.conns-8, firstConnections)
 		h.raised = false
 	}
-}
-
-// writeBehind keeps what one flight wrote from piling up in memory: each piece is started on its
-// way to the disk when it is whole, and awaited when the next one is.
-type writeBehind struct {
-	c             *Clone
-	next          int64 // where the piece being filled begins
-	piece         int64 // bytes
-	awaited, size int64 // the piece under way: its start and size; size 0: none
-}
-
-func (b *writeBehind) upTo(off int64) error {
-	w, ok := dest.As[dest.WriteBehind](b.c.dst)
-	if !ok {
-		return nil
-	}
-	for off-b.next >= b.piece {
-		err := w.StartWrite(b.next, b.piece)
-		if err == nil && b.size > 0 {
-			err = w.AwaitWrite(b.awaited, b.size)
-		}
-		if errors.Is(err, errors.ErrUnsupported) {
-			b.next = off
-			return nil
-		}
-		if err != nil {
-			// The kernel tells of a lost write once: this was a failed sync.
-			b.c.setMode(state.ReadOnly, fmt.Errorf("write back %s: %w", b.c.target.Name(), err))
-			return b.c.modeError()
-		}
-		b.awaited, b.size = b.next, b.piece
-		b.next += b.piece
-	}
-	return nil
 }
 
 // hint is where the background should look first: near what was read last.

@@ -1,0 +1,104 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"hydrant/clone/state"
+	"hydrant/dest"
+)
+
+const (
+	// dirtyBytes is how much of what the background wrote may wait for the disk: a commit's sync
+	// waits behind all of it.
+	dirtyBytes = 16 << 20
+	// writers is how many pieces are on their way to the disk at once.
+	writers = 4
+)
+
+// writeBehind keeps what the background wrote from piling up in memory. Flights hand it pieces
+// and go on; they wait only when there is more than dirtyBytes of them.
+type writeBehind struct {
+	c      *Clone
+	power  dest.WriteBehind // nil: dest has not the power
+	room   *semaphore.Weighted
+	pieces chan piece
+	wg     sync.WaitGroup
+}
+
+// piece is a range of dest, in bytes.
+type piece struct{ off, n int64 }
+
+func newWriteBehind(c *Clone) *writeBehind {
+	w := &writeBehind{c: c, room: semaphore.NewWeighted(dirtyBytes), pieces: make(chan piece)}
+	if power, ok := dest.As[dest.WriteBehind](c.dst); ok {
+		w.power = power
+		for range writers {
+			w.wg.Go(w.write)
+		}
+	}
+	return w
+}
+
+// add says that [off, off+n) was written, n at most dirtyBytes.
+func (w *writeBehind) add(ctx context.Context, off, n int64) error {
+	if w.power == nil || n <= 0 {
+		return nil
+	}
+	if err := w.room.Acquire(ctx, n); err != nil {
+		return err
+	}
+	select {
+	case w.pieces <- piece{off, n}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// write is the goroutine of one writer.
+func (w *writeBehind) write() {
+	for p := range w.pieces {
+		err := w.power.StartWrite(p.off, p.n)
+		if err == nil {
+			err = w.power.AwaitWrite(p.off, p.n)
+		}
+		w.room.Release(p.n)
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			// The kernel tells of a lost write once: this was a failed sync.
+			w.c.setMode(state.ReadOnly, fmt.Errorf("write back %s: %w", w.c.target.Name(), err))
+		}
+	}
+}
+
+// close ends the writers. No add may be running.
+func (w *writeBehind) close() {
+	close(w.pieces)
+	w.wg.Wait()
+}
+
+// trail hands over what one flight has written, in pieces of at least a buffer.
+type trail struct {
+	w    *writeBehind
+	next int64 // where what was not handed over begins
+	end  int64 // of the flight
+}
+
+// upTo says that all before off has been written.
+func (t *trail) upTo(ctx context.Context, off int64) error {
+	if n := off - t.next; n < 2*buffer && off < t.end {
+		return nil
+	}
+	for t.next < off {
+		n := min(off-t.next, dirtyBytes)
+		if err := t.w.add(ctx, t.next, n); err != nil {
+			return err
+		}
+		t.next += n
+	}
+	return nil
+}
