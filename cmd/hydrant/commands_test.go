@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -33,6 +35,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"same":   sameCmd,   // same FILE FILE: byte for byte
 	"future": futureCmd, // future FILE: makes a state file one of a later version
 	"flip":   flipCmd,   // flip FILE OFFSET: turns over a bit
+	"signal": signalCmd, // signal TSTP|CONT: to all that runs in the background
 	"s3put":  s3putCmd,  // s3put KEY FILE: makes or replaces s3://b/KEY
 	"s3slow": s3slowCmd, // s3slow RATE: bytes per second of each connection
 	"s3dead": s3deadCmd, // s3dead: every answer from now on is that access is denied
@@ -143,6 +146,33 @@ func futureCmd(ts *testscript.TestScript, _ bool, args []string) {
 		binary.LittleEndian.PutUint32(sb[sum:], crc32.Checksum(sb, crc32.MakeTable(crc32.Castagnoli)))
 	}
 	ts.Check(os.WriteFile(path, b, 0o644))
+}
+
+func signalCmd(ts *testscript.TestScript, _ bool, args []string) {
+	signals := map[string]os.Signal{"TSTP": syscall.SIGTSTP, "CONT": syscall.SIGCONT}
+	if len(args) != 1 || signals[args[0]] == nil {
+		ts.Fatalf("usage: signal TSTP|CONT")
+	}
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(signals[args[0]]))
+		if args[0] == "TSTP" {
+			// A script that fails waits for what it left in the background, stopped or not.
+			time.AfterFunc(20*time.Second, func() { _ = c.Process.Kill() })
+			awaitStop(ts, c.Process.Pid)
+		}
+	}
+}
+
+// awaitStop returns when the process has stopped: a CONT that came before would be lost on it.
+func awaitStop(ts *testscript.TestScript, pid int) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		ts.Check(err)
+		if bytes.Contains(stat, []byte(") T ")) {
+			return
+		}
+	}
+	ts.Fatalf("process %d did not stop", pid)
 }
 
 func s3putCmd(ts *testscript.TestScript, _ bool, args []string) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -39,12 +40,16 @@ func (h *hydration) run(ctx context.Context) error {
 
 	h.start = time.Now()
 	h.bar = newProgress(h.t.err, h.path)
-	for {
+	var before clone.Status
+	for opened := false; ; opened = true {
 		last, suspended, err := h.once(ctx, suspend)
 		h.bar.clear()
 		switch {
 		case suspended && err == nil:
+			before = last
 			stopUntilContinued()
+		case opened && errors.Is(err, clone.ErrPlain): // another process completed it meanwhile
+			return h.report(before)
 		case err != nil && ctx.Err() != nil:
 			return fmt.Errorf("%s: interrupted at %.1f %%; go on with: hydrant hydrate %s", h.path, last.Percent(), h.path)
 		case err != nil:
