@@ -45,7 +45,7 @@ type Clone struct {
 	claims  claims
 	flights flights
 	seq     sequence
-	demands atomic.Int64 // flights that somebody waits for
+	demands demands // readers who wait for the source
 
 	commits commits
 	logMu   sync.Mutex // guards durable

@@ -37,10 +37,6 @@ func (c *Clone) tryComplete(ctx context.Context, quiesce bool) error {
 		if !c.durableAll() {
 			return nil // somebody's bit came after the copy; next time
 		}
-		if err := c.recordPhase(ctx, state.Completing); err != nil {
-			return err
-		}
-		c.head().Phase.Store(uint64(state.Completing))
 	}
 	publish := func() error { return c.publishDest(ctx) }
 	if quiesce && c.opts.Quiesce != nil {
@@ -77,6 +73,12 @@ func (c *Clone) publishDest(ctx context.Context) error {
 			}
 		}
 		defer release()
+		if c.phase() == state.Live {
+			if err := c.recordPhase(ctx, state.Completing); err != nil {
+				return err
+			}
+			c.head().Phase.Store(uint64(state.Completing))
+		}
 		if err := unguard(c.dst, c.st.Super.Guard(), c.head().GetFirst(), c.comp); err != nil {
 			err = fmt.Errorf("complete %s: %w", c.target.Name(), err)
 			if errors.Is(err, errUnsynced) {

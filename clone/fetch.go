@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hydrant/source"
@@ -15,9 +16,6 @@ import (
 const (
 	minWindow = 64 << 10
 	maxWindow = 8 << 20
-	// floorShare is how many ranges share the background's bandwidth when it is capped, for an
-	// estimate.
-	floorShare = 8
 	// buffer is what a flight reads into; two for each connection is all the memory that
 	// hydration takes, whatever the size of the blob.
 	buffer = 256 << 10
@@ -94,15 +92,7 @@ type sequence struct {
 // soonerAlone tells whether a request of its own would bring region r sooner than the flight that
 // is fetching it.
 func (c *Clone) soonerAlone(f *flight, r uint64) bool {
-	if f.demand {
-		return false
-	}
-	rate := c.pace.perConnection()
-	if limit := c.head().Bandwidth.Load(); limit > 0 {
-		rate = min(rate, float64(limit)/floorShare)
-	}
-	wait := time.Duration(float64(f.remaining(r)<<c.geo.shift) / rate * float64(time.Second))
-	return wait > c.pace.latency()+time.Duration(minWindow/rate*float64(time.Second))
+	return !f.demand && f.estimate(c.pace, r, c.geo) > c.pace.alone()
 }
 
 // start runs f in a goroutine of the clone.
@@ -119,8 +109,8 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, buffer); return &b }
 // It returns when f has ended.
 func (c *Clone) fly(f *flight, src source.Source, after func(next uint64) error) error {
 	if f.demand {
-		c.demands.Add(1)
-		defer c.demands.Add(-1)
+		c.demands.begin()
+		defer c.demands.end()
 	}
 	// No word from the source for this long ends the flight, whoever waits for it.
 	ctx, cancel := context.WithCancelCause(c.ctx)
@@ -156,7 +146,8 @@ func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after 
 	}
 	defer stream.Close()
 	body := &watched{stream, watchdog, c.timeout()}
-	c.pace.answered(f.demand, time.Since(begin))
+	c.pace.answered(time.Since(begin))
+	f.answer()
 
 	buf := *buffers.Get().(*[]byte)
 	defer func() { buffers.Put(&buf) }()
@@ -194,7 +185,7 @@ func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after 
 			return err
 		}
 	}
-	c.pace.streamed(n, time.Since(begin))
+	c.pace.fetched(f.demand, n, time.Since(begin))
 	return nil
 }
 
@@ -209,4 +200,25 @@ func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
 	w.dog.Reset(w.timeout)
 	return n, err
+}
+
+// demands is whether readers are waiting for the source.
+type demands struct {
+	running atomic.Int64
+	last    atomic.Int64 // when the last of them ended, nanoseconds since 1970
+}
+
+// demandGap is how long after one fetch that somebody waited for the next may come and still be
+// of the same run: between two steps down a tree there is next to no time.
+const demandGap = 20 * time.Millisecond
+
+func (d *demands) begin() { d.running.Add(1) }
+
+func (d *demands) end() {
+	d.last.Store(time.Now().UnixNano())
+	d.running.Add(-1)
+}
+
+func (d *demands) active() bool {
+	return d.running.Load() > 0 || time.Since(time.Unix(0, d.last.Load())) < demandGap
 }

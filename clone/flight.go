@@ -3,6 +3,7 @@ package clone
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // flight is one request to the source under way, for the cold regions of its span. It belongs to
@@ -15,17 +16,19 @@ import (
 type flight struct {
 	span
 	demand bool // somebody waits
+	sent   time.Time
 
 	mu     sync.Mutex // guards the rest
 	next   uint64     // regions [lo, next) have been dealt with: local now, or in unkept
 	unkept map[uint64][]byte
 	err    error         // why it ended before hi
+	came   time.Time     // when the answer began, zero before
 	tick   chan struct{} // closed, and replaced, when next grows
 	ended  bool
 }
 
 func newFlight(s span, demand bool) *flight {
-	return &flight{span: s, demand: demand, next: s.lo, tick: make(chan struct{})}
+	return &flight{span: s, demand: demand, sent: time.Now(), next: s.lo, tick: make(chan struct{})}
 }
 
 // await returns when region r has been dealt with, or with the reason why it will not be.
@@ -81,14 +84,27 @@ func (f *flight) end(err error) {
 	close(f.tick)
 }
 
-// remaining is how many regions still have to arrive before r has.
-func (f *flight) remaining(r uint64) uint64 {
+// answer says that the source has begun to answer.
+func (f *flight) answer() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r < f.next {
+	f.came = time.Now()
+}
+
+// estimate is how long it may take until region r has arrived.
+func (f *flight) estimate(p *pace, r uint64, g geometry) time.Duration {
+	f.mu.Lock()
+	next, came := f.next, f.came
+	f.mu.Unlock()
+	if r < next {
 		return 0
 	}
-	return r + 1 - f.next
+	answered := time.Duration(0)
+	if !came.IsZero() {
+		answered = time.Since(came)
+	}
+	got := g.start(next) - g.start(f.lo)
+	return p.estimate(g.start(r+1)-g.start(next), got, time.Since(f.sent), answered)
 }
 
 // flights is the table of all that is being fetched in this process. No two overlap, but for those

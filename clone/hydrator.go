@@ -19,7 +19,12 @@ const (
 	firstConnections = 16
 	mostConnections  = 64
 	floorConnections = 1
-	adaptPeriod      = 250 * time.Millisecond
+	// politeConnections are begun while readers wait for the source, and for the first moment:
+	// whoever opens a database asks it something.
+	politeConnections = 4
+	settle            = 40 * time.Millisecond
+	beatPeriod        = 20 * time.Millisecond
+	adaptPeriod       = 250 * time.Millisecond
 	// spareBytes, or a hundredth of the disk if that is more, is left free.
 	spareBytes = 64 << 20
 )
@@ -35,6 +40,7 @@ type hydrator struct {
 	conns   int        // target when it adapts
 	done    chan error // of a range
 	hold    time.Time  // nothing is begun before
+	began   time.Time
 	backoff time.Duration
 
 	// what adapting goes by
@@ -61,19 +67,21 @@ func (c *Clone) hydrate() {
 	if !h.elected() {
 		return
 	}
-	tick := time.NewTicker(adaptPeriod)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	h.began = time.Now()
 	h.lastTime, h.lastBytes = time.Now(), c.head().Fetched.Load()
 	for c.ctx.Err() == nil && c.phase() == state.Live {
 		h.begin()
+		timer.Reset(h.period())
 		select {
 		case <-c.ctx.Done():
 		case <-c.wake:
 		case err := <-h.done:
 			h.finished(err)
-		case now := <-tick.C:
-			h.beat(now)
+		case <-timer.C:
 		}
+		h.beat(time.Now())
 	}
 }
 
@@ -150,15 +158,31 @@ func (h *hydrator) room() bool {
 
 func (h *hydrator) batch() int64 { return int64(h.c.head().Batch.Load()) }
 
-// target is how many ranges to have in flight.
-func (h *hydrator) target() int {
-	if h.c.demands.Load() > 0 && h.c.pace.pressed() {
-		return floorConnections
+// period is how long it may take until the hydrator looks again by itself.
+func (h *hydrator) period() time.Duration {
+	if h.running > 0 && h.running < h.full() {
+		return beatPeriod // it is being polite
 	}
+	return adaptPeriod
+}
+
+// full is how many ranges to have in flight when nobody is in a hurry.
+func (h *hydrator) full() int {
 	if n := int(h.c.head().Connections.Load()); n > 0 {
 		return n
 	}
 	return h.conns
+}
+
+// target is how many ranges to have in flight.
+func (h *hydrator) target() int {
+	switch active := h.c.demands.active(); {
+	case active && h.c.pace.pressed():
+		return floorConnections
+	case active || time.Since(h.began) < settle:
+		return min(h.full(), politeConnections)
+	}
+	return h.full()
 }
 
 // pick returns the next range: the neighbourhood of the last read, then linear. nil when all that
@@ -233,15 +257,16 @@ func (h *hydrator) finished(err error) {
 	h.hold = time.Now().Add(max(h.backoff, source.RetryAfter(err)))
 }
 
-// beat is what the hydrator does four times a second: say that it lives, measure, adapt.
+// beat is what the hydrator does four times a second (and is called more often): say that it lives,
+// measure, adapt.
 func (h *hydrator) beat(now time.Time) {
+	sec := now.Sub(h.lastTime).Seconds()
+	if sec < adaptPeriod.Seconds() {
+		return
+	}
 	head := h.c.head()
 	head.HydBeat.Store(uint64(now.UnixNano()))
 	bytes := head.Fetched.Load()
-	sec := now.Sub(h.lastTime).Seconds()
-	if sec <= 0 {
-		return
-	}
 	r := float64(bytes-h.lastBytes) / sec
 	h.lastBytes, h.lastTime = bytes, now
 	// An average over about three seconds, and at first over what there is.

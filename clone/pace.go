@@ -1,65 +1,73 @@
 package clone
 
 import (
-	"math"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
-// pace is what has been measured of the source. Each figure is a moving average, seeded with what
-// an object store in the same region is known to do.
+// pace is what has been measured of the source, as moving averages. It begins with what an object
+// store in the same region is known to do.
 type pace struct {
-	first    atomic.Uint64 // float64 bits: seconds to the first byte, all requests
-	demanded atomic.Uint64 // float64 bits: the same, of demand reads
-	bytes    atomic.Uint64 // float64 bits: bytes per second of one connection
+	mu      sync.Mutex    // guards the rest
+	latency time.Duration // to the first byte
+	rate    float64       // of one connection, bytes per second
+	small   time.Duration // of a whole fetch that somebody waited for, up to smallFetch
+	best    time.Duration // the least that small has been lately
 }
 
-const (
-	seedLatency = 0.030
-	seedBytes   = 60e6
-)
+// smallFetch bounds what counts as a small fetch, in bytes: little more than its latency.
+const smallFetch = 4 * minWindow
 
 func newPace() *pace {
-	p := &pace{}
-	p.first.Store(math.Float64bits(seedLatency))
-	p.demanded.Store(math.Float64bits(seedLatency))
-	p.bytes.Store(math.Float64bits(seedBytes))
-	return p
-}
-
-func average(a *atomic.Uint64, v float64) {
-	for {
-		old := a.Load()
-		if a.CompareAndSwap(old, math.Float64bits(0.8*math.Float64frombits(old)+0.2*v)) {
-			return
-		}
-	}
+	return &pace{latency: 30 * time.Millisecond, rate: 60e6, small: 32 * time.Millisecond, best: 32 * time.Millisecond}
 }
 
 // answered notes the time to the first byte of a request.
-func (p *pace) answered(demand bool, d time.Duration) {
-	average(&p.first, d.Seconds())
-	if demand {
-		average(&p.demanded, d.Seconds())
+func (p *pace) answered(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.latency += (d - p.latency) / 5
+}
+
+// fetched notes that n bytes came in d, the time to the first included. demand tells whether
+// somebody waited for them.
+func (p *pace) fetched(demand bool, n int64, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if rest := d - p.latency; n >= 1<<20 && rest > 0 {
+		p.rate += (float64(n)/rest.Seconds() - p.rate) / 5
+	}
+	if demand && n <= smallFetch {
+		p.small += (d - p.small) / 3
+		// Forgotten by a hundredth each time: the source may have moved away for good.
+		p.best = min(p.best+p.best/100, d)
 	}
 }
 
-// streamed notes that n bytes came in d, the time to the first included.
-func (p *pace) streamed(n int64, d time.Duration) {
-	if rest := d - p.latency(); n >= 1<<20 && rest > 0 {
-		average(&p.bytes, float64(n)/rest.Seconds())
-	}
+// alone is how long a small fetch may be expected to take.
+func (p *pace) alone() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.small
 }
 
-func (p *pace) latency() time.Duration {
-	return time.Duration(math.Float64frombits(p.first.Load()) * float64(time.Second))
-}
-
-func (p *pace) perConnection() float64 { return math.Float64frombits(p.bytes.Load()) }
-
-// pressed tells whether readers wait much longer than the source needs to answer: then the
-// background is in their way.
+// pressed tells whether readers wait much longer than they would if nobody else were fetching.
 func (p *pace) pressed() bool {
-	d, all := math.Float64frombits(p.demanded.Load()), math.Float64frombits(p.first.Load())
-	return d > 2*all+0.005
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.small > p.best*3/2+2*time.Millisecond
+}
+
+// estimate is how long it will take until left more bytes of a request have come, of which got
+// have so far, since it was sent and since it was answered (0: not yet).
+func (p *pace) estimate(left, got int64, sent, answered time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rate, wait := p.rate, time.Duration(0)
+	if answered == 0 {
+		wait = max(p.latency-sent, 0)
+	} else if got >= minWindow {
+		rate = float64(got) / answered.Seconds()
+	}
+	return wait + time.Duration(float64(left)/rate*float64(time.Second))
 }
