@@ -16,7 +16,7 @@ build: ## build the command into .build/hydrant
 
 .PHONY: demo
 demo: build ## the main job, end to end, on an S3 server of its own
-	$(BIN) demo
+	$(BIN) demo --dir .demo
 
 .PHONY: test
 test: ## all tests

@@ -39,7 +39,7 @@ func (o *opening) attach(ctx context.Context, f state.File) (*Clone, error) {
 	}
 	st, err := state.Load(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; put back a copy of it, or delete it and %s and clone again", o.store.Name(), err, o.dst.Name())
+		return nil, o.unreadable(err)
 	}
 	if err := o.sameSource(st.Super); err != nil {
 		return nil, err
@@ -68,6 +68,15 @@ func (o *opening) attach(ctx context.Context, f state.File) (*Clone, error) {
 	}
 	c.run(o.head)
 	return c, nil
+}
+
+// unreadable says what to do about a state file that cannot be used.
+func (o *opening) unreadable(err error) error {
+	if errors.Is(err, state.ErrFuture) {
+		return fmt.Errorf("%s: %w: use that version", o.store.Name(), err)
+	}
+	return fmt.Errorf("%s: %w; put back a copy of it, or delete it and %s to clone again without what was written here",
+		o.store.Name(), err, o.dst.Name())
 }
 
 // shareable tells whether several processes may have the clone open: locks and shared memory must
@@ -186,7 +195,7 @@ func (o *opening) newClone(ctx context.Context, st *state.State, d dest.Dest, du
 		src = o.recorded(ctx, st.Super.URL)
 	}
 	o.src = src // closed by Open, if something still fails
-	tried, err := newCounted(src)
+	tried, err := newCounted(src, 0)
 	if err != nil {
 		return nil, err
 	}

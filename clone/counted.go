@@ -16,11 +16,12 @@ type counted struct {
 	count func()
 }
 
-// newCounted takes ownership of src.
-func newCounted(src source.Source) (*counted, error) {
+// newCounted takes ownership of src. tries is how often the same bytes are asked for, 0: retry's
+// default.
+func newCounted(src source.Source, tries int) (*counted, error) {
 	c := &counted{inner: src, count: func() {}}
 	var err error
-	c.tried, err = retry.New(&tally{c}, retry.Options{})
+	c.tried, err = retry.New(&tally{c}, retry.Options{Tries: tries})
 	return c, err
 }
 

@@ -130,7 +130,7 @@ func (c *Clone) fly(f *flight, src source.Source, after func(next uint64) error)
 	c.flights.remove(f)
 	if err != nil {
 		off, n := c.geo.bytes(f.span)
-		err = fmt.Errorf("fetch bytes %d to %d of %s: %w", off, off+n, c.src.URL(), err)
+		err = fmt.Errorf("fetch bytes %d to %d: %w", off, off+n, err)
 		c.fetchFailed(err)
 	}
 	f.end(err)

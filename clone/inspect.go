@@ -132,6 +132,12 @@ func inspectState(path string, f state.File) (Status, error) {
 		return Status{}, err
 	}
 	s := describe(st.Super, st)
+	if time.Since(time.Unix(0, int64(st.Head.HydBeat.Load()))) > 3*time.Second {
+		s.Rate, s.ETA = 0, -1 // whoever measured that is gone
+		if s.State == StateComplete {
+			s.ETA = 0
+		}
+	}
 	if st.Head.Format.Load() != state.Version || !volatileCounts(path, st) {
 		durable, err := state.OpenDurable(f, st.Layout, st.Super.UUID)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 func (o *opening) judge(st *state.State) (dest.Dest, *state.Durable, error) {
 	durable, err := state.OpenDurable(st.File, st.Layout, st.Super.UUID)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w; put back a copy of it, or delete it and %s and clone again", o.store.Name(), err, o.dst.Name())
+		return nil, nil, o.unreadable(err)
 	}
 	if st.Super.Phase == state.Creating {
 		st.Head.Format.Store(0)

@@ -19,6 +19,10 @@ import (
 // what came is not fetched again.
 const headBytes = 64 << 10
 
+// openTries is how often the source is asked before there is a clone: somebody waits who would
+// rather know that the address is wrong.
+const openTries = 5
+
 // Open attaches to the clone whose destination is dst and whose state is in store, or makes one of
 // src when there is neither. Attaching sends nothing to the source; making one sends one request.
 // src may be nil for a clone that exists, see Options.OpenSource. It is the clone's from now on,
@@ -197,7 +201,7 @@ func (o *opening) superblock(ctx context.Context) (*state.Superblock, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w (%v)", ErrTimeout, timeout))
 	defer cancel()
-	src, err := newCounted(o.src)
+	src, err := newCounted(o.src, openTries)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"hydrant/internal/sqlitefile"
 	"hydrant/source"
 	"hydrant/source/scheme"
+	"hydrant/sqlitevfs"
 )
 
 // attach opens the clone at path, which exists.
@@ -25,7 +26,7 @@ func attach(ctx context.Context, path string, opts clone.Options) (*clone.Clone,
 func openClone(ctx context.Context, src source.Source, path string, opts clone.Options) (*clone.Clone, error) {
 	opts.OpenSource = openSource
 	opts.ChooseRegion = func(head []byte, _ int64) int64 { return sqlitefile.PageSize(head) }
-	opts.Quiesce = quiesce(path)
+	opts.Quiesce = sqlitevfs.Quiesce(path)
 	return clone.OpenPath(ctx, src, path, &opts)
 }
 

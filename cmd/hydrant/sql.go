@@ -199,3 +199,8 @@ func inWords(err error) error {
 	text = strings.TrimPrefix(text, "automatic extension loading failed: ")
 	return errors.New(strings.TrimPrefix(text, "hydrant: "))
 }
+
+func isSQLite(err error, code sqlite3.ErrNo) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.Code == code
+}

@@ -77,6 +77,9 @@ struct HydrantFile {
   char *zText;                 /* stub: what to say. Renamed journal: its name. From malloc() */
   const char *zPath;           /* as given to xOpen, lives as long as the file */
   int bPrivate;                /* opened by ourselves: not a user of pClone */
+  int eLock;                   /* the lock it holds */
+  int bWal;                    /* it is in WAL mode … */
+  int nShm;                    /* … and holds so many locks there */
 };
 
 /* The methods of a file: those in base, behind which the real ones can be found again. */
@@ -305,17 +308,81 @@ static int hydrantSync(sqlite3_file *pFile, int flags){
 }
 
 /*
+** Whoever completes the clone needs SQLite's locks for a few milliseconds. A connection that is
+** the only one of its process would not expect to be told that the database is locked, and where
+** SQLite does not ask the busy handler it would be. So the connections of this process wait at a
+** gate before they take a lock: all of them while it is shut, and while it drains those that hold
+** no lock, so that the others come to their end. It is shut only around attempts that do not wait
+** for anybody. A forked child that inherited a shut gate does not wait at all.
+*/
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t moved;
+} gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+
+void hydrant_gate(HydrantClone *p, int eGate){
+  pthread_mutex_lock(&gate.lock);
+  __atomic_store_n(&p->eGate, eGate, __ATOMIC_RELEASE);
+  pthread_cond_broadcast(&gate.moved);
+  pthread_mutex_unlock(&gate.lock);
+}
+
+static int mayPass(const HydrantFile *p){
+  switch( __atomic_load_n(&p->pClone->eGate, __ATOMIC_ACQUIRE) ){
+    case HYDRANT_OPEN:  return 1;
+    case HYDRANT_DRAIN: return p->bWal ? p->nShm>0 : p->eLock>SQLITE_LOCK_NONE;
+  }
+  return 0;
+}
+
+static void passGate(const HydrantFile *p){
+  if( mayPass(p) || p->bPrivate || hydrantForked() ) return;
+  pthread_mutex_lock(&gate.lock);
+  while( !mayPass(p) ) pthread_cond_wait(&gate.moved, &gate.lock);
+  pthread_mutex_unlock(&gate.lock);
+}
+
+/*
 ** A clone that has become read-only says so before a transaction has written to its journal: what
 ** is in there could not be rolled back either, and then nothing could be read. In WAL mode
 ** transactions go on, into the WAL, and checkpoints fail.
 */
 static int hydrantLock(sqlite3_file *pFile, int eLock){
   HydrantFile *p = FILE_OF(pFile);
+  int rc;
   if( eLock>=SQLITE_LOCK_RESERVED && LOAD(p->pClone->pHead->eMode)!=HYDRANT_RW ){
     if( !hydrantForked() ) hydrantGoRefused(p->pClone->hGo);
     return SQLITE_READONLY;
   }
-  return p->pReal->xLock(pFile, eLock);
+  passGate(p);
+  rc = p->pReal->xLock(pFile, eLock);
+  if( rc==SQLITE_OK && eLock>p->eLock ) p->eLock = eLock;
+  return rc;
+}
+
+static int hydrantUnlock(sqlite3_file *pFile, int eLock){
+  HydrantFile *p = FILE_OF(pFile);
+  if( eLock<p->eLock ) p->eLock = eLock;
+  return p->pReal->xUnlock(pFile, eLock);
+}
+
+/* A connection in WAL mode has a shared lock on the file all the time: what counts are these. */
+static int hydrantShmLock(sqlite3_file *pFile, int iOfst, int n, int flags){
+  HydrantFile *p = FILE_OF(pFile);
+  int rc;
+  if( flags & SQLITE_SHM_LOCK ){
+    p->bWal = 1;
+    passGate(p);
+  }
+  rc = p->pReal->xShmLock(pFile, iOfst, n, flags);
+  if( rc==SQLITE_OK ) p->nShm += flags & SQLITE_SHM_LOCK ? n : -n;
+  return rc;
+}
+
+static int hydrantShmUnmap(sqlite3_file *pFile, int bDelete){
+  HydrantFile *p = FILE_OF(pFile);
+  p->bWal = p->nShm = 0;
+  return p->pReal->xShmUnmap(pFile, bDelete);
 }
 
 /* A batch that is rolled back would leave bits over what was never written. */
@@ -402,6 +469,11 @@ static const HydrantMethods *methodsFor(const sqlite3_io_methods *pReal, int eKi
   p->base.xTruncate = hydrantTruncate;
   p->base.xSync = hydrantSync;
   p->base.xLock = hydrantLock;
+  p->base.xUnlock = hydrantUnlock;
+  if( p->base.xShmLock ){
+    p->base.xShmLock = hydrantShmLock;
+    p->base.xShmUnmap = hydrantShmUnmap;
+  }
   p->base.xDeviceCharacteristics = hydrantDeviceCharacteristics;
   if( p->base.xFetch ) p->base.xFetch = hydrantFetch;
 done:

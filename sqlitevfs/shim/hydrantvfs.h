@@ -46,7 +46,13 @@ struct HydrantClone {
   unsigned iShift;             /* log2 of the region size */
   char *zJournal;              /* private name of the rollback journal */
   char *zWal;                  /* … and of the WAL. Both end in two zero bytes */
+  int eGate;                   /* who may lock, see hydrant_gate() */
 };
+
+/* Values of HydrantClone.eGate. */
+#define HYDRANT_OPEN  0 /* everybody may lock */
+#define HYDRANT_DRAIN 1 /* whoever has a lock may take more of them, others wait */
+#define HYDRANT_SHUT  2 /* all wait */
 
 /* What Go decides about a main database that is to be opened. */
 #define HYDRANT_PLAIN  0 /* none of our business */
@@ -105,6 +111,7 @@ int hydrant_txn_state(sqlite3*);
 const char *hydrant_uri_key(const char *zName, int i);
 const char *hydrant_uri_value(const char *zName, const char *zKey);
 int hydrant_open_as(const char *zName, sqlite3_file*, int flags, int *pOutFlags, int bOwnName);
+void hydrant_gate(HydrantClone*, int eGate);
 int hydrant_real_access(const char *zName, int flags, int *pOut);
 int hydrant_real_delete(const char *zName, int bSyncDir);
 

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"hydrant/clone"
@@ -28,9 +29,30 @@ var errBusyNow = errors.New("waiting for a transaction to end before the clone c
 //	rollback modes   EXCLUSIVE: there is no reader, and no journal
 //	WAL              the write lock, with the WAL checkpointed and empty
 //
-// It does not wait for them. Publishing while a connection of this very process is inside a
-// transaction fails for as long as that is.
-func (e *engine) quiesce(_ context.Context, publish func() error) error {
+// It does not wait for them, but tries for as long as drainTime, while connections of this process
+// that are in no transaction wait at the gate, and those that are in one come to its end. A
+// transaction that lasts longer means that it is tried again later.
+func (e *engine) quiesce(ctx context.Context, publish func() error) error {
+	defer C.hydrant_gate(e.shared, C.HYDRANT_OPEN)
+	for until := time.Now().Add(drainTime); ; {
+		C.hydrant_gate(e.shared, C.HYDRANT_SHUT)
+		err := e.publishLocked(publish)
+		if !errors.Is(err, errBusyNow) || ctx.Err() != nil || time.Now().After(until) {
+			return err
+		}
+		C.hydrant_gate(e.shared, C.HYDRANT_DRAIN)
+		time.Sleep(drainStep)
+	}
+}
+
+const (
+	drainTime = 30 * time.Millisecond
+	drainStep = 300 * time.Microsecond
+)
+
+// publishLocked runs publish under SQLite's locks, or returns errBusyNow. The connection is closed
+// when it does: in WAL mode its mere presence keeps others from leaving that mode.
+func (e *engine) publishLocked(publish func() error) error {
 	db, err := openPrivate(e)
 	if err != nil {
 		return err

@@ -64,7 +64,11 @@ typedef void (*sqlite3_syscall_ptr)(void);
 #define SQLITE_ACCESS_EXISTS 0
 
 /* Levels of xLock. */
+#define SQLITE_LOCK_NONE 0
 #define SQLITE_LOCK_RESERVED 2
+
+/* Flags of xShmLock. */
+#define SQLITE_SHM_LOCK 2
 
 /* Answers of xDeviceCharacteristics. */
 #define SQLITE_IOCAP_ATOMIC       0x00000001

@@ -1,4 +1,4 @@
-package main
+package sqlitevfs
 
 import (
 	"context"
@@ -12,17 +12,17 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"hydrant/clone"
-	"hydrant/sqlitevfs"
 )
 
 // errTransaction is returned while somebody is in the middle of a transaction. Later will do.
 var errTransaction = errors.New("waiting for a transaction to end")
 
-// quiesce returns what clone.Options.Quiesce is for the clone at path: it runs publish while
-// SQLite's own locks keep everybody else out. What is no database has no transactions.
-func quiesce(path string) func(context.Context, func() error) error {
+// Quiesce returns what clone.Options.Quiesce is for the clone at path, for whoever opens it as a
+// blob: it runs publish while SQLite's own locks keep everybody else out. What is no database has
+// no transactions.
+func Quiesce(path string) func(context.Context, func() error) error {
 	return func(ctx context.Context, publish func() error) (err error) {
-		db, err := sqlitevfs.Open(path, "", &sqlitevfs.Params{More: map[string]string{"_busy_timeout": "0"}})
+		db, err := Open(path, "", &Params{More: map[string]string{"_busy_timeout": "0"}})
 		if err == nil {
 			db.SetMaxOpenConns(1)
 			defer func() { err = errors.Join(err, db.Close()) }()
