@@ -244,7 +244,8 @@ func (c *Clone) run(head []byte) {
 	if c.phase() == state.Complete {
 		return
 	}
-	c.spawn(c.keep)
+	now := c.observe()
+	c.spawn(func() { c.keep(now) })
 	c.poke()
 	if !c.opts.NoBackground {
 		c.spawn(c.hydrate)

@@ -53,7 +53,7 @@ type Clone struct {
 
 	fresh   atomic.Int64 // bytes made local since the last commit
 	missing atomic.Int64 // regions not local, as far as this process knows
-	full    atomic.Bool  // the disk is
+	full    atomic.Bool  // dest takes no bytes of the source: trouble.dest is set
 	trouble trouble
 	hint    hint
 	names   names
@@ -160,16 +160,23 @@ func (c *Clone) waited() (done bool, err error) {
 	if !c.guarded() {
 		return true, nil
 	}
-	if err := c.stalled(); err != nil {
+	if err := c.modeError(); err != nil || c.countMissing() == 0 {
 		return false, err
 	}
-	if c.full.Load() {
-		return false, fmt.Errorf("%w: %s", ErrPaused, c.head().GetError())
+	if err := c.hindered(); err != nil {
+		return false, err
 	}
-	if c.head().Hydration.Load() == 0 && c.missing.Load() > 0 {
+	if c.head().Hydration.Load() == 0 {
 		return false, fmt.Errorf("%w: it is switched off (hydration=on goes on)", ErrPaused)
 	}
-	return false, c.modeError()
+	// What the process that hydrates says of itself.
+	switch state.Activity(c.head().Activity.Load()) {
+	case state.Stalled:
+		return false, fmt.Errorf("%w: %s", ErrStalled, c.head().GetError())
+	case state.Paused:
+		return false, fmt.Errorf("%w: %s", ErrPaused, c.head().GetError())
+	}
+	return false, nil
 }
 
 // spawn runs f in a goroutine that Close waits for; false after Close.

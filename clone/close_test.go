@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,9 +156,10 @@ func TestCallbacksMayUseTheClone(t *testing.T) {
 func TestStatusTellsWhatKeepsItFromCompleting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 1000, keep)
-		busy := true
+		var busy atomic.Bool
+		busy.Store(true)
 		r.opts.Quiesce = func(ctx context.Context, publish func() error) error {
-			if busy {
+			if busy.Load() {
 				return errors.New("a transaction is open")
 			}
 			return publish()
@@ -167,7 +169,7 @@ func TestStatusTellsWhatKeepsItFromCompleting(t *testing.T) {
 		if s := r.c.Status(); s.State != StateHydrating || s.Error != "a transaction is open" || s.Percent() >= 100 {
 			t.Errorf("%+v", s)
 		}
-		busy = false
+		busy.Store(false)
 		time.Sleep(3 * time.Second)
 		if s := r.c.Status(); s.State != StateComplete || s.Error != "" || s.Percent() != 100 {
 			t.Errorf("%+v", s)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"hydrant/clone/state"
 	"hydrant/dest"
@@ -63,38 +65,131 @@ func (r *rig) oneAttempt() (attempt func() error) {
 	}
 }
 
-// When the record of the last phase cannot be written, dest bears its own first bytes all the
-// same, and what is written to them is not lost.
-func TestFirstBytesAreNotLostWhenThePhaseCannotBeRecorded(t *testing.T) {
+// When a phase cannot be recorded, what is written to the first bytes is not lost, wherever
+// they are just then.
+func TestFirstBytesAreNotLostWhenAPhaseCannotBeRecorded(t *testing.T) {
+	for k := 1; ; k++ {
+		r := newRig(t, 200_000, quiet, keep)
+		_, faults := faulty(r)
+		attempt := r.oneAttempt()
+		r.open()
+		r.hydrateAll()
+		if err := r.c.Sync(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		faults.Inject(faultio.Fault{Op: faultio.Write, K: k})
+		attempt()
+		hit := faults.Hits() > 0
+		r.write([]byte("SQLite format 4"), 0)
+		want := bytes.Clone(r.content)
+		copy(want, "SQLite format 4")
+		r.expect(want)
+		attempt()
+		r.expect(want)
+		faults.Inject()
+		kill(r.c)
+		r.open()
+		r.expect(want)
+		if err := r.c.Close(); err != nil {
+			t.Error(err)
+		}
+		if i := differ(r.image(), want); i >= 0 {
+			t.Errorf("fault %d: dest differs at byte %d", k, i)
+		}
+		if !hit {
+			break
+		}
+	}
+}
+
+// slowFile is slow to go on after it has written a superblock.
+type slowFile struct {
+	state.File
+	wait func()
+}
+
+func (f *slowFile) Unlock(off, n int64) error {
+	err := f.File.Unlock(off, n)
+	if off == state.LockSuper {
+		f.wait()
+	}
+	return err
+}
+
+// The phase never goes back when two processes complete the clone at once: in between, first bytes
+// would be written where they are no more.
+func TestPhaseNeverGoesBack(t *testing.T) {
 	r := newRig(t, 200_000, quiet, keep)
-	_, faults := faulty(r)
-	attempt := r.oneAttempt()
-	r.open()
-	r.hydrateAll()
-	if err := r.c.commit(context.Background()); err != nil || !state.IsGuard(r.image()) {
-		t.Fatalf("commit: %v; guard stands: %v", err, state.IsGuard(r.image()))
+	quick := r.open()
+	var hold atomic.Bool
+	r.store.Wrap = func(f state.File) state.File {
+		return &slowFile{f, func() {
+			// until the other one is done, unless that waits for us
+			for begin := time.Now(); hold.Load() && quick.phase() != state.Complete && time.Since(begin) < 1500*time.Millisecond; {
+				time.Sleep(time.Millisecond)
+			}
+		}}
 	}
-	faults.Inject(faultio.Fault{Op: faultio.Write, K: 2}) // the first is phase completing
-	if err := attempt(); err != nil && !faultio.Injected(err) {
-		t.Fatal(err)
+	slow := r.open()
+	hold.Store(true)
+	last := state.Live
+	var both sync.WaitGroup
+	both.Go(func() { r.hydrateAll(); slow.tryComplete(context.Background(), false) })
+	both.Go(func() {
+		for begin := time.Now(); last != state.Complete && time.Since(begin) < 5*time.Second; {
+			if now := slow.phase(); now < last {
+				t.Errorf("from %v back to %v", last, now)
+			} else {
+				last = now
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		if now := slow.phase(); now < last {
+			t.Errorf("from %v back to %v", last, now)
+		}
+	})
+	both.Wait()
+	if last != state.Complete {
+		t.Errorf("phase %v in the end", last)
 	}
-	if state.IsGuard(r.image()) || faults.Hits() == 0 {
-		t.Fatal("the guard stands")
-	}
-	r.write([]byte("SQLite format 4"), 0)
-	want := bytes.Clone(r.content)
-	copy(want, "SQLite format 4")
-	r.expect(want)
-	attempt()
-	r.expect(want)
-	kill(r.c)
-	r.open()
-	r.expect(want)
-	if err := r.c.Close(); err != nil {
-		t.Error(err)
-	}
-	if i := differ(r.image(), want); i >= 0 {
-		t.Errorf("dest differs at byte %d", i)
+	quick.Close()
+	slow.Close()
+}
+
+// Each operation on dest fails once while the clone is completed, or from then on, or half done.
+func TestCompletionSurvivesEachFault(t *testing.T) {
+	for _, fault := range []faultio.Fault{
+		{Err: syscall.EIO},
+		{Err: syscall.EIO, Sticky: true},
+		{Err: syscall.ENOSPC, Short: true},
+		{Err: syscall.ENOSPC, Short: true, Sticky: true},
+	} {
+		for k := 1; ; k++ {
+			r := newRig(t, 200_000, quiet, keep)
+			faults, _ := faulty(r)
+			attempt := r.oneAttempt()
+			r.open()
+			r.hydrateAll()
+			fault.K = k
+			faults.Inject(fault)
+			attempt()
+			hit := faults.Hits() > 0
+			faults.Inject()
+			attempt()
+			r.expect(r.content)
+			kill(r.c)
+			r.open()
+			r.expect(r.content)
+			if err := r.c.Close(); err != nil {
+				t.Errorf("%v: close: %v", fault, err)
+			}
+			if i := differ(r.image(), r.content); i >= 0 && (i > 0 || !state.IsGuard(r.image())) {
+				t.Errorf("%v: dest differs at byte %d", fault, i)
+			}
+			if !hit {
+				break
+			}
+		}
 	}
 }
 

@@ -128,14 +128,21 @@ func (c *Clone) fly(f *flight, src source.Source, after func(next uint64) error)
 		err = ErrClosed
 	}
 	c.flights.remove(f)
-	if err != nil {
+	switch {
+	case err == nil:
+		c.fetched()
+	case !errors.Is(err, errGrounded):
 		off, n := c.geo.bytes(f.span)
 		err = fmt.Errorf("fetch bytes %d to %d: %w", off, off+n, err)
-		c.fetchFailed(err)
+		c.fetchFailed(err, c.geo.start(f.dealtWith()))
 	}
 	f.end(err)
 	return err
 }
+
+// errGrounded ends a flight that nobody waits for when its bytes cannot be kept: holding them all
+// would take memory without bound. Who has joined it asks again, for no more than is wanted.
+var errGrounded = errors.New("nobody waits, and nothing is kept")
 
 func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after func(uint64) error, watchdog *time.Timer) error {
 	off, n := c.geo.bytes(f.span)
@@ -168,13 +175,16 @@ func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after 
 		if k := c.geo.regions(at, int64(have)); k > 0 && have > 0 {
 			k = min(k, f.hi-at)
 			size := int(c.geo.start(at+k) - c.geo.start(at))
-			c.install(ctx, f, span{at, at + k}, buf[:size])
+			unkept := c.install(ctx, f, span{at, at + k}, buf[:size])
 			at += k
 			have = copy(buf, buf[size:have])
 			f.advance(at)
+			if unkept != nil && !f.demand {
+				return fmt.Errorf("%w: %w", errGrounded, unkept)
+			}
 			if after != nil {
 				if err := after(at); err != nil {
-					return err
+					return fmt.Errorf("%w: %w", errGrounded, err)
 				}
 			}
 		}

@@ -21,6 +21,7 @@ type flight struct {
 	mu     sync.Mutex // guards the rest
 	next   uint64     // regions [lo, next) have been dealt with: local now, or in unkept
 	unkept map[uint64][]byte
+	why    error         // why the last of these could not be kept
 	err    error         // why it ended before hi
 	came   time.Time     // when the answer began, zero before
 	tick   chan struct{} // closed, and replaced, when next grows
@@ -61,20 +62,28 @@ func (f *flight) advance(next uint64) {
 }
 
 // keepAside holds the bytes of a region that could not be put into dest, for the waiters.
-func (f *flight) keepAside(r uint64, b []byte) {
+func (f *flight) keepAside(r uint64, b []byte, why error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.unkept == nil {
 		f.unkept = make(map[uint64][]byte)
 	}
 	f.unkept[r] = append([]byte(nil), b...)
+	f.why = why
 }
 
-// aside returns what keepAside holds of region r, nil when nothing.
-func (f *flight) aside(r uint64) []byte {
+// aside returns what keepAside holds of region r and why, nil when nothing.
+func (f *flight) aside(r uint64) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.unkept[r]
+	return f.unkept[r], f.why
+}
+
+// dealtWith is the first region that has not been.
+func (f *flight) dealtWith() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.next
 }
 
 func (f *flight) end(err error) {

@@ -44,29 +44,38 @@ func syncDest(d dest.Dest) error {
 	return nil
 }
 
-// unguard gives companions their public names and dest its own first bytes, synced. If neither the
-// guard nor these stand there, dest may have been changed by anyone since it was done.
+// unguard gives companions their public names and dest its own first bytes, synced. When these
+// stand there already they are written again: a sync that failed may have lost them, and syncing
+// again would prove nothing. When other bytes do, it was done before, and dest may have been
+// changed by anyone since.
 func unguard(d dest.Dest, guard, first [state.FirstBytes]byte, comp Companions) error {
 	front, err := readFront(d)
 	if err != nil {
 		return err
 	}
-	switch string(front) {
-	case string(guard[:]):
-		if comp == nil {
-			break
-		}
+	if !between(front, guard, first) {
+		return syncDest(d)
+	}
+	if comp != nil {
 		if err := comp.Publish(); err != nil {
 			return fmt.Errorf("publish side files: %w", err)
 		}
-	case string(first[:]):
-		// Written before, and perhaps lost by a sync that failed: syncing again would prove
-		// nothing, writing again does.
-	default:
-		return syncDest(d)
 	}
 	if _, err := d.WriteAt(first[:], 0); err != nil {
 		return fmt.Errorf("write first bytes: %w", err)
 	}
 	return syncDest(d)
+}
+
+// between tells whether front is the guard, or what a write of first over it leaves: first, or some
+// bytes of that and then the rest of the guard.
+func between(front []byte, guard, first [state.FirstBytes]byte) bool {
+	if len(front) < state.FirstBytes {
+		return false
+	}
+	n := 0
+	for n < len(front) && front[n] == first[n] {
+		n++
+	}
+	return string(front[n:]) == string(guard[n:])
 }

@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -123,24 +124,22 @@ func (h *hydrator) begin() {
 // allowed tells whether ranges may be begun at all.
 func (h *hydrator) allowed() bool {
 	c := h.c
+	c.show() // of all processes', this one's view is what counts
 	switch {
 	case c.head().Hydration.Load() == 0:
-		c.head().Activity.CompareAndSwap(uint64(state.Hydrating), uint64(state.Paused))
+		return false
+	case c.full.Load() && !c.destDue():
 		return false
 	case c.stalled() != nil || c.mode() != state.ReadWrite || time.Now().Before(h.hold):
 		return false
-	case !h.room():
-		return false
 	}
-	c.head().Activity.Store(uint64(state.Hydrating))
-	return true
+	return h.room()
 }
 
 // room tells whether the disk has room for what would be begun.
 func (h *hydrator) room() bool {
 	s, ok := dest.As[dest.Spacer](h.c.dst)
 	if !ok {
-		h.c.roomAgain()
 		return true
 	}
 	free, total, err := s.Space()
@@ -148,11 +147,12 @@ func (h *hydrator) room() bool {
 		return true
 	}
 	spare := max(int64(spareBytes), total/100)
-	if free < spare+int64(h.running+1)*h.batch() {
-		h.c.diskFull(fmt.Errorf("%d MiB free, %d MiB are left alone", free>>20, spare>>20))
+	next := min(int64(h.running+1)*h.batch(), h.c.missing.Load()<<h.c.geo.shift)
+	if free < spare+next {
+		h.c.diskLow(fmt.Errorf("%d MiB free, %d MiB are left alone", free>>20, spare>>20))
 		return false
 	}
-	h.c.roomAgain()
+	h.c.diskLow(nil)
 	return true
 }
 
@@ -177,6 +177,8 @@ func (h *hydrator) full() int {
 // target is how many ranges to have in flight.
 func (h *hydrator) target() int {
 	switch active := h.c.demands.active(); {
+	case h.c.full.Load():
+		return floorConnections // to see whether dest works again
 	case active && h.c.pace.pressed():
 		return floorConnections
 	case active || time.Since(h.began) < settle:
@@ -245,6 +247,13 @@ func (h *hydrator) finished(err error) {
 	h.running--
 	if err == nil {
 		h.backoff = 0
+		return
+	}
+	if time.Now().Before(h.hold) {
+		return // one of many that failed together
+	}
+	if errors.Is(err, errGrounded) {
+		h.hold = time.Now().Add(patience)
 		return
 	}
 	if source.KindOf(err) == source.Final {

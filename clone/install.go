@@ -1,10 +1,11 @@
 package clone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
+	"time"
 
 	"hydrant/clone/state"
 	"hydrant/dest"
@@ -14,9 +15,10 @@ import (
 const zeroRun = 64 << 10
 
 // install puts the fetched bytes of s into dest, where the regions are still cold: claim →
-// re-check → copy → publish. What cannot be kept is held aside in f for those who wait. A region
-// that became local meanwhile is passed over: what it holds is newer.
-func (c *Clone) install(ctx context.Context, f *flight, s span, b []byte) {
+// re-check → copy → publish. What cannot be kept is held aside in f for those who wait, and the
+// first reason is returned. A region that became local meanwhile is passed over: what it holds is
+// newer.
+func (c *Clone) install(ctx context.Context, f *flight, s span, b []byte) (first error) {
 	base := c.geo.start(s.lo)
 	for lo := s.lo; lo < s.hi; {
 		run := c.coldRun(span{lo, min(s.hi, lo+c.claimRegions())})
@@ -29,11 +31,13 @@ func (c *Clone) install(ctx context.Context, f *flight, s span, b []byte) {
 			c.keepFailed(err)
 			for r := run.lo; r < run.hi && f != nil; r++ {
 				ro, rn := c.geo.bytes(span{r, r + 1})
-				f.keepAside(r, b[ro-base:ro-base+rn])
+				f.keepAside(r, b[ro-base:ro-base+rn], err)
 			}
+			first = cmp.Or(first, err)
 		}
 		lo = run.hi
 	}
+	return first
 }
 
 // coldRun is the first run of cold regions in s, cut to begin at its first cold one; empty and
@@ -60,13 +64,19 @@ func (c *Clone) settle(r uint64) {
 
 func (c *Clone) claimRegions() uint64 { return max(uint64(maxClaim)>>c.geo.shift, 1) }
 
+// patience is how long fetched bytes wait for a claim. When another process was stopped with it in
+// its hands, they are better given to those who wait for them, and the region left cold.
+const patience = time.Second
+
 func (c *Clone) installRun(ctx context.Context, s span, b []byte) error {
-	if !c.keeping() {
+	if c.mode() != state.ReadWrite || c.full.Load() && !c.destDue() {
 		return errNotKeeping
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, min(patience, c.timeout()/2), ErrBusy)
+	defer cancel()
 	release, err := c.claims.acquire(ctx, s)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNotClaimed, err)
 	}
 	defer release()
 	base := c.geo.start(s.lo)
@@ -82,6 +92,7 @@ func (c *Clone) installRun(ctx context.Context, s span, b []byte) error {
 		c.publish(run)
 		lo = run.hi
 	}
+	c.destWorks()
 	return nil
 }
 
@@ -94,7 +105,10 @@ func (c *Clone) publish(s span) {
 	}
 }
 
-var errNotKeeping = errors.New("nothing is kept")
+var (
+	errNotKeeping = errors.New("nothing is kept")
+	errNotClaimed = errors.New("not kept")
+)
 
 // copyIn writes source bytes to dest. Zeros are punched or written, never passed over: what dest
 // holds there may be the rest of a write that a crash undid. Needs the claim on these regions.
@@ -179,15 +193,20 @@ func data(b []byte) int {
 // keeping tells whether fetched bytes can be kept.
 func (c *Clone) keeping() bool { return c.mode() == state.ReadWrite && !c.full.Load() }
 
-// keepFailed notes why bytes could not be kept. A full disk pauses hydration until there is room;
-// anything else that dest says stalls it.
+// keepFailed notes why bytes could not be kept, when that is for dest to answer.
 func (c *Clone) keepFailed(err error) {
-	switch {
-	case errors.Is(err, errNotKeeping), c.ctx.Err() != nil, errors.Is(err, ErrBusy),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrTimeout):
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		c.diskFull(err)
-	default:
-		c.stall(fmt.Errorf("write to %s: %w", c.target.Name(), err))
+	if !errors.Is(err, errNotKeeping) && !errors.Is(err, errNotClaimed) {
+		c.destFailed(err)
 	}
+}
+
+// notKept is why a fetched region was not put into dest, nil when it is worth another try.
+func (c *Clone) notKept(why error) error {
+	if err := c.modeError(); err != nil {
+		return err
+	}
+	if errors.Is(why, errNotKeeping) {
+		return c.hindered()
+	}
+	return why
 }

@@ -9,12 +9,11 @@ import (
 
 // keep is the goroutine that makes things durable without being asked: each second, and earlier
 // when much has become local; it completes the clone when all is; and it notices what other
-// processes have done.
-func (c *Clone) keep() {
+// processes have done since last, which is how things were before anybody could wait for a change.
+func (c *Clone) keep(last observation) {
 	tick := time.NewTicker(commitPeriod)
 	defer tick.Stop()
 	var seen uint64 // Written and Hydrated bits at the last commit
-	last := c.observe()
 	for c.phase() != state.Complete {
 		select {
 		case <-c.ctx.Done():
@@ -56,11 +55,10 @@ func (c *Clone) completeOrSay() {
 	ctx, cancel := context.WithTimeout(c.ctx, c.timeout())
 	defer cancel()
 	if err := c.tryComplete(ctx, true); err != nil && c.ctx.Err() == nil {
-		c.trouble.set(c, err)
+		c.say(err)
 		return
 	}
 	if c.phase() == state.Complete {
-		c.trouble.set(c, nil)
-		c.head().Activity.Store(uint64(state.Hydrating))
+		c.change(func(t *trouble) { t.source, t.dest, t.low, t.last = nil, nil, nil, nil })
 	}
 }

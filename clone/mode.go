@@ -54,7 +54,9 @@ func (c *Clone) setMode(m state.Mode, why error) {
 			break
 		}
 	}
-	c.trouble.set(c, why)
+	c.trouble.mu.Lock()
+	c.head().SetError(why.Error())
+	c.trouble.mu.Unlock()
 	c.emit(ModeChanged, why)
 	c.changed.fire()
 }

@@ -67,10 +67,12 @@ func (c *Clone) readSome(ctx context.Context, p []byte, off int64) (int, error) 
 func (c *Clone) readAside(ctx context.Context, f *flight, r uint64, p []byte, off int64) (int, error) {
 	done := 0
 	for ; r < f.hi && done < len(p); r++ {
-		if err := c.await(ctx, f, r); err != nil {
+		if err := c.await(ctx, f, r); errors.Is(err, errGrounded) {
+			break
+		} else if err != nil {
 			return done, err
 		}
-		b := f.aside(r)
+		b, _ := f.aside(r)
 		if b == nil || c.local(r) {
 			break
 		}
@@ -157,7 +159,7 @@ func (c *Clone) Hydrate(ctx context.Context, off, n int64) error {
 }
 
 // hydrateRegion makes cold region r local; the regions up to hi will be wanted next. An error says
-// why it cannot be kept.
+// why it cannot be kept. After none the region is to be looked at again.
 func (c *Clone) hydrateRegion(ctx context.Context, r, hi uint64) error {
 	if err := c.stalled(); err != nil {
 		return err
@@ -169,11 +171,13 @@ func (c *Clone) hydrateRegion(ctx context.Context, r, hi uint64) error {
 	if next := c.flights.after(r); next < hi && !c.local(next) {
 		c.demand(next, hi)
 	}
-	if err := c.await(ctx, f, r); err != nil {
+	if err := c.await(ctx, f, r); errors.Is(err, errGrounded) {
+		return nil // look again
+	} else if err != nil {
 		return err
 	}
-	if f.aside(r) != nil && !c.local(r) {
-		return c.notKept()
+	if b, why := f.aside(r); b != nil && !c.local(r) {
+		return c.notKept(why)
 	}
 	return nil
 }

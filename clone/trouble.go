@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,115 +13,226 @@ import (
 	"hydrant/source"
 )
 
-// trouble is what keeps the clone from hydrating.
+// trouble is what keeps the clone from hydrating, as far as this process knows. Each reason stands
+// for itself and goes with its own cause; what of them is shown to everyone is decided in one
+// place.
 type trouble struct {
-	mu      sync.Mutex // guards the rest
-	stall   error      // why the source fails for good; nil: it does not
-	probing bool
+	mu     sync.Mutex // guards the rest
+	source *hindrance // the source fails for good: so do cold reads
+	dest   *hindrance // dest takes no bytes of the source: reads go on
+	low    *hindrance // the background leaves the rest of the disk alone
+	last   error      // what failed last and is tried again
+
+	probing   bool
+	probeOff  int64         // where the source failed
+	probeWait time.Duration // before the next probe; small again when bytes have arrived
+	destWait  time.Duration // after the last failure
+	destAgain time.Time     // when dest is to be tried again
+	text      string        // shown last by this process
 }
 
-// set puts the error where every process sees it.
-func (t *trouble) set(c *Clone, err error) {
+// hindrance is what will not go away without somebody's doing: ErrStalled or ErrPaused, and why.
+type hindrance struct{ kind, why error }
+
+func (h *hindrance) Error() string   { return h.kind.Error() + ": " + h.why.Error() }
+func (h *hindrance) Unwrap() []error { return []error{h.kind, h.why} }
+
+const (
+	firstWait   = time.Second
+	longestWait = 30 * time.Second
+)
+
+func longer(wait time.Duration) time.Duration { return min(max(2*wait, firstWait), longestWait) }
+
+// standsLocked is the weightiest hindrance, nil when there is none.
+func (t *trouble) standsLocked() *hindrance { return cmp.Or(t.source, t.dest, t.low) }
+
+// change changes what is known of the trouble and shows the result.
+func (c *Clone) change(f func(t *trouble)) {
+	t := &c.trouble
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err == nil {
-		c.head().SetError("")
-		return
+	f(t)
+	c.showLocked(t)
+}
+
+// showLocked puts activity and error where every process sees them. In mode ro, the reason for
+// that is the error that stands.
+func (c *Clone) showLocked(t *trouble) {
+	h := c.head()
+	activity, text := state.Hydrating, ""
+	if t.last != nil {
+		text = t.last.Error()
 	}
-	c.head().SetError(err.Error())
+	stands := t.standsLocked()
+	if stands != nil {
+		text = stands.why.Error()
+	}
+	switch {
+	case stands != nil && stands.kind == ErrStalled:
+		activity = state.Stalled
+	case stands != nil || h.Hydration.Load() == 0:
+		activity = state.Paused
+	}
+	if h.Activity.Load() != uint64(activity) {
+		h.Activity.Store(uint64(activity))
+	}
+	if text != t.text && c.mode() == state.ReadWrite {
+		t.text = text
+		h.SetError(text)
+	}
+}
+
+// show brings what is shown up to date.
+func (c *Clone) show() { c.change(func(*trouble) {}) }
+
+// say shows an error that is tried again, nil for none.
+func (c *Clone) say(err error) { c.change(func(t *trouble) { t.last = err }) }
+
+// hindered is why the clone will not become complete by itself, as far as this process knows.
+func (c *Clone) hindered() error {
+	c.trouble.mu.Lock()
+	defer c.trouble.mu.Unlock()
+	if h := c.trouble.standsLocked(); h != nil {
+		return h
+	}
+	return nil
 }
 
 // stalled is why cold bytes cannot be had, nil when they can.
 func (c *Clone) stalled() error {
 	c.trouble.mu.Lock()
 	defer c.trouble.mu.Unlock()
-	return c.trouble.stall
+	if h := c.trouble.source; h != nil {
+		return h
+	}
+	return nil
 }
 
-// fetchFailed judges the end of a flight. A transient error was tried again as often as made
-// sense: whoever waited is told, and the background waits a while. Any other is final.
-func (c *Clone) fetchFailed(err error) {
-	if errors.Is(err, ErrClosed) || c.ctx.Err() != nil {
-		return
+// fetchFailed judges the end of a flight at byte off. A transient error was tried again as often
+// as made sense: whoever waited is told, and the background waits a while. Any other is final.
+func (c *Clone) fetchFailed(err error, off int64) {
+	switch {
+	case errors.Is(err, ErrClosed) || c.ctx.Err() != nil:
+	case source.KindOf(err) == source.Final:
+		c.stall(err, off)
+	default:
+		c.say(err)
 	}
-	if source.KindOf(err) == source.Final {
-		c.stall(err)
-		return
-	}
-	c.trouble.set(c, err)
 }
 
-// stall stops hydration and fails cold reads at once, until a probe of the source succeeds.
-func (c *Clone) stall(why error) {
+// fetched notes that the source has given what was asked for.
+func (c *Clone) fetched() {
 	c.trouble.mu.Lock()
-	c.trouble.stall = fmt.Errorf("%w: %w", ErrStalled, why)
-	probe := !c.trouble.probing
-	c.trouble.probing = true
-	c.trouble.mu.Unlock()
-	c.trouble.set(c, why)
-	c.head().Activity.Store(uint64(state.Stalled))
-	if probe {
-		c.emit(Stall, why)
-		if !c.spawn(c.probe) {
-			return
+	defer c.trouble.mu.Unlock()
+	c.trouble.probeWait = 0
+	if c.trouble.last != nil {
+		c.trouble.last = nil
+		c.showLocked(&c.trouble)
+	}
+}
+
+// stall stops hydration and fails cold reads at once, until a probe of byte off succeeds.
+func (c *Clone) stall(why error, off int64) {
+	begun := false
+	c.change(func(t *trouble) {
+		t.source = &hindrance{ErrStalled, why}
+		if begun = !t.probing; begun {
+			t.probing, t.probeOff = true, off
 		}
+	})
+	if begun {
+		c.emit(Stall, why)
+		c.spawn(c.probe)
 	}
 	c.changed.fire()
 }
 
 // probe is the goroutine that asks the source for one byte, ever less often, until it answers.
 func (c *Clone) probe() {
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+	for {
+		c.trouble.mu.Lock()
+		c.trouble.probeWait = longer(c.trouble.probeWait)
+		wait, off := c.trouble.probeWait, c.trouble.probeOff
+		c.trouble.mu.Unlock()
 		if sleep(c.ctx, wait) != nil {
 			return
 		}
-		if c.probeOnce() == nil {
+		if c.probeOnce(off) == nil {
 			break
 		}
 	}
-	c.trouble.mu.Lock()
-	c.trouble.stall, c.trouble.probing = nil, false
-	c.trouble.mu.Unlock()
-	c.trouble.set(c, nil)
-	c.head().Activity.Store(uint64(state.Hydrating))
+	c.change(func(t *trouble) { t.source, t.probing = nil, false })
+	c.resumed()
+}
+
+func (c *Clone) probeOnce(off int64) error {
+	ctx, cancel := context.WithTimeout(c.ctx, c.timeout())
+	defer cancel()
+	var b [1]byte
+	return source.ReadAll(ctx, c.src.inner, c.id, b[:], off)
+}
+
+func (c *Clone) resumed() {
 	c.emit(Resumed, nil)
 	c.changed.fire()
 	nudge(c.wake)
 }
 
-func (c *Clone) probeOnce() error {
-	ctx, cancel := context.WithTimeout(c.ctx, c.timeout())
-	defer cancel()
-	var b [1]byte
-	return source.ReadAll(ctx, c.src.inner, c.id, b[:], 0)
-}
-
-// diskFull stops keeping bytes; the hydrator looks for room from time to time.
-func (c *Clone) diskFull(err error) {
-	c.trouble.set(c, fmt.Errorf("disk is full: %s: %w; make room and it goes on", c.target.Name(), err))
-	if c.full.CompareAndSwap(false, true) {
-		c.head().Activity.Store(uint64(state.Paused))
-		c.emit(DiskFull, err)
+// destFailed notes that dest took no bytes of the source. It is tried again from time to time.
+func (c *Clone) destFailed(why error) {
+	why = fmt.Errorf("write to %s: %w", c.target.Name(), why)
+	kind, event := ErrStalled, Stall
+	if errors.Is(why, syscall.ENOSPC) || errors.Is(why, syscall.EDQUOT) {
+		kind, event = ErrPaused, DiskFull
+		why = fmt.Errorf("disk is full: %w; make room and it goes on", why)
+	}
+	begun := false
+	c.change(func(t *trouble) {
+		begun = t.dest == nil
+		t.dest = &hindrance{kind, why}
+		if now := time.Now(); begun || now.After(t.destAgain) {
+			t.destWait = longer(t.destWait)
+			t.destAgain = now.Add(t.destWait)
+		}
+	})
+	c.full.Store(true)
+	if begun {
+		c.emit(event, why)
 		c.changed.fire()
 	}
 }
 
-// roomAgain is called when the disk has room.
-func (c *Clone) roomAgain() {
-	if c.full.CompareAndSwap(true, false) {
-		c.trouble.set(c, nil)
-		c.head().Activity.Store(uint64(state.Hydrating))
-		c.changed.fire()
-	}
+// destDue tells whether dest is to be tried again now, after it took nothing.
+func (c *Clone) destDue() bool {
+	c.trouble.mu.Lock()
+	defer c.trouble.mu.Unlock()
+	return time.Now().After(c.trouble.destAgain)
 }
 
-// notKept is why a fetched region could not be put into dest.
-func (c *Clone) notKept() error {
-	if err := c.modeError(); err != nil {
-		return err
+// destWorks notes that dest took bytes of the source.
+func (c *Clone) destWorks() {
+	if !c.full.CompareAndSwap(true, false) {
+		return
 	}
-	if err := c.stalled(); err != nil {
-		return err
+	c.change(func(t *trouble) { t.dest, t.destWait = nil, 0 })
+	c.resumed()
+}
+
+// diskLow notes why the background leaves the rest of the disk alone, or with nil that there is
+// room again.
+func (c *Clone) diskLow(why error) {
+	begun, ended := false, false
+	c.change(func(t *trouble) {
+		begun, ended = t.low == nil && why != nil, t.low != nil && why == nil
+		if t.low = nil; why != nil {
+			t.low = &hindrance{ErrPaused, fmt.Errorf("disk is full: %s: %w; make room and it goes on", c.target.Name(), why)}
+		}
+	})
+	if begun {
+		c.emit(DiskFull, why)
 	}
-	return fmt.Errorf("%s: %w", c.head().GetError(), syscall.ENOSPC)
+	if begun || ended {
+		c.changed.fire()
+	}
 }

@@ -17,9 +17,8 @@ type MemoryStore struct {
 	// like: nothing volatile is believed.
 	Mount uint64
 
-	mu    sync.Mutex // guards the rest
-	bytes []byte     // nil: no file
-	words []uint64   // what bytes lie in, for alignment
+	mu    sync.Mutex // guards the rest, and what files read and write
+	bytes []byte     // nil: no file; aligned as words are
 	inode uint64
 	locks []memLock
 }
@@ -110,6 +109,8 @@ type memFile struct {
 }
 
 func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
 	if off >= int64(len(f.bytes)) {
 		return 0, io.EOF
 	}
@@ -121,6 +122,8 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
 	if off+int64(len(p)) > int64(len(f.bytes)) {
 		return 0, io.ErrShortWrite
 	}
