@@ -70,6 +70,9 @@ func (c *Clone) window(r, hi uint64) span {
 	if !c.keeping() {
 		return span{r, min(hi, most)}
 	}
+	if c.seq.lo <= r && r < c.seq.next {
+		return span{r, c.seq.next} // on its way: that says nothing new about the reader
+	}
 	want := c.geo.align(span{r, r + 1}, minWindow)
 	if c.seq.next == r && r > 0 {
 		c.seq.size = min(2*c.seq.size, maxWindow)
@@ -78,15 +81,16 @@ func (c *Clone) window(r, hi uint64) span {
 		c.seq.size = minWindow
 	}
 	want.hi = max(want.hi, min(hi, most))
-	c.seq.next = want.hi
+	c.seq.lo, c.seq.next = want.lo, want.hi
 	return want
 }
 
 // sequence is the evidence for a sequential reader: where it will be next if it is one.
 type sequence struct {
 	mu   sync.Mutex // guards the rest
-	next uint64
-	size int64 // of the last window, bytes
+	lo   uint64 // of the last window
+	next uint64 // its end
+	size int64  // bytes
 }
 
 // soonerAlone tells whether a request of its own would bring region r sooner than the flight that
