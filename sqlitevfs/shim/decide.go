@@ -161,7 +161,7 @@ func (v *vfs) openClone(r request, p *params) (*engine, error) {
 	// The source has its own timeout in the making of a clone; this is for everything around it.
 	ctx, stop := context.WithTimeout(context.Background(), p.timeout()+10*time.Second)
 	defer stop()
-	e := &engine{id: engineIDs.Add(1), vfs: r.vfs, path: r.path, source: p.source}
+	e := newEngine(r, p)
 	opts := &clone.Options{
 		RegionSize:   p.regionSize,
 		ChooseRegion: func(head []byte, _ int64) int64 { return sqlitefile.PageSize(head) },

@@ -32,6 +32,7 @@ type engine struct {
 	clone  *clone.Clone // blob, when it is one
 	handle cgo.Handle
 	shared *C.HydrantClone
+	ready  chan struct{} // closed when shared is set
 	last   lastError
 
 	ahead   sync.Once
@@ -40,14 +41,20 @@ type engine struct {
 
 var engineIDs atomic.Uint64
 
+func newEngine(r request, p *params) *engine {
+	return &engine{id: engineIDs.Add(1), vfs: r.vfs, path: r.path, source: p.source, ready: make(chan struct{})}
+}
+
 // share makes the engine known to C.
 func (e *engine) share() error {
 	e.handle = cgo.NewHandle(e)
 	var err error
 	if e.shared, err = newShared(e.handle, e.clone, e.path); err != nil {
 		e.handle.Delete()
+		return err
 	}
-	return err
+	close(e.ready)
+	return nil
 }
 
 // close is called when the last file is closed. There is nobody left to be told of an error.

@@ -34,7 +34,8 @@ func (v *vfs) openMemory(r request, p *params) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{id: engineIDs.Add(1), vfs: r.vfs, path: r.path, source: p.source, blob: m}
+	e := newEngine(r, p)
+	e.blob = m
 	if err := e.share(); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}

@@ -33,6 +33,11 @@ var errBusyNow = errors.New("waiting for a transaction to end before the clone c
 // that are in no transaction wait at the gate, and those that are in one come to its end. A
 // transaction that lasts longer means that it is tried again later.
 func (e *engine) quiesce(ctx context.Context, publish func() error) error {
+	select {
+	case <-e.ready:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	defer C.hydrant_gate(e.shared, C.HYDRANT_OPEN)
 	for until := time.Now().Add(drainTime); ; {
 		C.hydrant_gate(e.shared, C.HYDRANT_SHUT)

@@ -171,7 +171,7 @@ func TestRegistry(t *testing.T) {
 						open.Add(-1)
 						return nil, io.EOF
 					}
-					e := &engine{path: "p"}
+					e := newEngine(request{path: "p"}, &params{})
 					e.blob = closer{func() { open.Add(-1) }}
 					return e, e.share()
 				})
@@ -188,5 +188,15 @@ func TestRegistry(t *testing.T) {
 	wg.Wait()
 	if len(r.slots) != 0 || open.Load() != 0 || made.Load() == 0 {
 		t.Errorf("%d slots, %d open, %d made", len(r.slots), open.Load(), made.Load())
+	}
+}
+
+// The engine may want to complete the clone before C knows of it.
+func TestQuiesceWaitsUntilItIsShared(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	e := newEngine(request{path: "p"}, &params{})
+	if err := e.quiesce(ctx, func() error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
 	}
 }
