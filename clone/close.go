@@ -35,7 +35,7 @@ func (c *Clone) letGo() error {
 	c.inside.Lock()
 	defer c.inside.Unlock()
 	var errs []error
-	if c.mode() == state.ReadWrite && c.phase() != state.Complete {
+	if c.mode() == state.ReadWrite && !c.detached.Load() {
 		errs = append(errs, c.checkpoint())
 	}
 	last, err := c.last()

@@ -88,9 +88,9 @@ func (c *Clone) window(r, hi uint64) span {
 // sequence is the evidence for a sequential reader: where it will be next if it is one.
 type sequence struct {
 	mu   sync.Mutex // guards the rest
-	lo   uint64 // of the last window
-	next uint64 // its end
-	size int64  // bytes
+	lo   uint64     // of the last window
+	next uint64     // its end
+	size int64      // bytes
 }
 
 // soonerAlone tells whether a request of its own would bring region r sooner than the flight that

@@ -26,8 +26,27 @@ import (
 //     and the size between the sizes since;
 //   - whole, dest is cur (I7), and nothing was fetched twice (I8).
 type model struct {
-	cur  []byte
-	past [][]byte // since and including the last sync
+	cur   []byte
+	past  [][]byte // since and including the last sync
+	maybe []byte   // what it was before a change that failed, or was cut off, somewhere
+}
+
+// isNow tells whether got is what a read returns: cur, or where a change was cut off, byte by byte,
+// what was before.
+func (m *model) isNow(got []byte) (int, bool) {
+	if m.maybe == nil {
+		i := differ(got, m.cur)
+		return i, i < 0
+	}
+	if n := len(got); n < min(len(m.cur), len(m.maybe)) || n > max(len(m.cur), len(m.maybe)) {
+		return n, false
+	}
+	for i, b := range got {
+		if (i >= len(m.cur) || m.cur[i] != b) && (i >= len(m.maybe) || m.maybe[i] != b) && (b != 0 || i < min(len(m.cur), len(m.maybe))) {
+			return i, false
+		}
+	}
+	return 0, true
 }
 
 func (m *model) synced()  { m.past = [][]byte{bytes.Clone(m.cur)} }

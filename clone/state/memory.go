@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -83,7 +84,17 @@ func (s *MemoryStore) Image() []byte {
 	if s.bytes == nil {
 		return nil
 	}
-	return append([]byte{}, s.bytes...)
+	b := aligned(len(s.bytes))
+	from, to := words(s.bytes), words(b)
+	for i := range from {
+		to[i] = atomic.LoadUint64(&from[i])
+	}
+	return b
+}
+
+// words are those that aligned bytes lie in.
+func words(b []byte) []uint64 {
+	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(b))), (len(b)+7)/8)
 }
 
 // SetImage makes b, copied, the file: what a test found after a crash, or damaged on purpose.
