@@ -111,7 +111,11 @@ func statusBlock(path string, s clone.Status, columns int) string {
 	line("identity", "%s", s.Identity)
 	line("size", "%s in regions of %s", units.FormatSize(s.Size), units.FormatSize(s.RegionSize))
 	line("local", "%s of %s regions, %s written", count(s.RegionsHydrated), count(s.RegionsTotal), count(s.RegionsWritten))
-	line("fetched", "%s in %s requests", units.FormatSize(int64(s.BytesFetched)), count(s.Requests))
+	what := "requests"
+	if s.Requests == 1 {
+		what = "request"
+	}
+	line("fetched", "%s in %s %s", units.FormatSize(int64(s.BytesFetched)), count(s.Requests), what)
 	if s.State == clone.StateHydrating {
 		line("rate", "%s/s, %s", units.FormatSize(int64(s.Rate)), formatETA(s.ETA))
 	}
