@@ -131,9 +131,8 @@ func (c *Clone) copyIn(b []byte, off int64) error {
 		b, off = b[n:], int64(n)
 	}
 	for len(b) > 0 {
-		n := len(b)
-		if z := zeros(b); z == len(b) || z >= zeroRun {
-			n = z
+		n := zeros(b)
+		if n == len(b) || n >= zeroRun {
 			if err := c.zero(off, int64(n)); err != nil {
 				return err
 			}
