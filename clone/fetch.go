@@ -16,6 +16,9 @@ import (
 const (
 	minWindow = 64 << 10
 	maxWindow = 8 << 20
+	// sharers is how many ranges share the background's bandwidth when it is capped, for an
+	// estimate.
+	sharers = 8
 	// buffer is what a flight reads into; two for each connection is all the memory that
 	// hydration takes, whatever the size of the blob.
 	buffer = 256 << 10
@@ -96,7 +99,8 @@ type sequence struct {
 // soonerAlone tells whether a request of its own would bring region r sooner than the flight that
 // is fetching it.
 func (c *Clone) soonerAlone(f *flight, r uint64) bool {
-	return !f.demand && f.estimate(c.pace, r, c.geo) > c.pace.alone()
+	most := float64(c.head().Bandwidth.Load()) / sharers
+	return !f.demand && f.estimate(c.pace, r, c.geo, most) > c.pace.alone()
 }
 
 // start runs f in a goroutine of the clone.

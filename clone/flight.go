@@ -100,8 +100,9 @@ func (f *flight) answer() {
 	f.came = time.Now()
 }
 
-// estimate is how long it may take until region r has arrived.
-func (f *flight) estimate(p *pace, r uint64, g geometry) time.Duration {
+// estimate is how long it may take until region r has arrived, at no more than most bytes per
+// second unless that is 0.
+func (f *flight) estimate(p *pace, r uint64, g geometry, most float64) time.Duration {
 	f.mu.Lock()
 	next, came := f.next, f.came
 	f.mu.Unlock()
@@ -113,7 +114,7 @@ func (f *flight) estimate(p *pace, r uint64, g geometry) time.Duration {
 		answered = time.Since(came)
 	}
 	got := g.start(next) - g.start(f.lo)
-	return p.estimate(g.start(r+1)-g.start(next), got, time.Since(f.sent), answered)
+	return p.estimate(g.start(r+1)-g.start(next), got, time.Since(f.sent), answered, most)
 }
 
 // flights is the table of all that is being fetched in this process. No two overlap, but for those

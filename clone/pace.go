@@ -59,8 +59,9 @@ func (p *pace) pressed() bool {
 }
 
 // estimate is how long it will take until left more bytes of a request have come, of which got
-// have so far, since it was sent and since it was answered (0: not yet).
-func (p *pace) estimate(left, got int64, sent, answered time.Duration) time.Duration {
+// have so far, since it was sent and since it was answered (0: not yet). They come no faster than
+// at most bytes per second; 0: no such bound.
+func (p *pace) estimate(left, got int64, sent, answered time.Duration, most float64) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rate, wait := p.rate, time.Duration(0)
@@ -68,6 +69,11 @@ func (p *pace) estimate(left, got int64, sent, answered time.Duration) time.Dura
 		wait = max(p.latency-sent, 0)
 	} else if got >= minWindow {
 		rate = float64(got) / answered.Seconds()
+	} else {
+		rate = min(rate, minWindow/answered.Seconds()) // since not even that much has come
+	}
+	if most > 0 {
+		rate = min(rate, most)
 	}
 	return wait + time.Duration(float64(left)/rate*float64(time.Second))
 }
