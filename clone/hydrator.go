@@ -17,13 +17,13 @@ import (
 // one. It begins at once and at full rate: connections adapt between these bounds, and while
 // readers are kept waiting no more ranges are begun than the floor, so that it never starves.
 const (
-	firstConnections = 16
+	firstConnections = 24
 	mostConnections  = 64
 	floorConnections = 1
 	// politeConnections are begun while readers wait for the source, and for the first moment:
 	// whoever opens a database asks it something.
 	politeConnections = 4
-	settle            = 40 * time.Millisecond
+	settle            = 25 * time.Millisecond
 	beatPeriod        = 20 * time.Millisecond
 	adaptPeriod       = 250 * time.Millisecond
 	// spareBytes, or a hundredth of the disk if that is more, is left free.
