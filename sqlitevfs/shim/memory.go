@@ -26,7 +26,7 @@ func (v *vfs) openMemory(r request, p *params) (*engine, error) {
 	}
 	ctx, stop := context.WithTimeoutCause(context.Background(), p.timeout(), clone.ErrTimeout)
 	defer stop()
-	src, err := v.openSource(ctx, p.source)
+	src, err := v.openBare(ctx, p.source)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,8 @@ func (v *vfs) openMemory(r request, p *params) (*engine, error) {
 	return e, nil
 }
 
-// cacheBytes is how much of all databases without a file is kept in memory.
+// cacheBytes is how much is kept in memory of all databases without a file, and of all clones that
+// share what they fetch.
 const cacheBytes = 64 << 20
 
 // pool is one for the process: several names may stand for one blob. It is made when first needed
