@@ -111,7 +111,7 @@ func (h *hydrator) begin() {
 	if !h.allowed() {
 		return
 	}
-	for h.running < h.target() {
+	for h.running < h.target() && h.room() {
 		f := h.pick()
 		if f == nil {
 			return
@@ -133,10 +133,11 @@ func (h *hydrator) allowed() bool {
 	case c.stalled() != nil || c.mode() != state.ReadWrite || time.Now().Before(h.hold):
 		return false
 	}
-	return h.room()
+	return true
 }
 
-// room tells whether the disk has room for what would be begun.
+// room tells whether the disk has room for one range more. Without any under way, and none for the
+// next, the disk is full.
 func (h *hydrator) room() bool {
 	s, ok := dest.As[dest.Spacer](h.c.dst)
 	if !ok {
@@ -149,6 +150,9 @@ func (h *hydrator) room() bool {
 	spare := max(int64(spareBytes), total/100)
 	next := min(int64(h.running+1)*h.batch(), h.c.missing.Load()<<h.c.geo.shift)
 	if free < spare+next {
+		if h.running > 0 {
+			return false
+		}
 		h.c.diskLow(fmt.Errorf("%d MiB free, %d MiB are left alone", free>>20, spare>>20))
 		return false
 	}
