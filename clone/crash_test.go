@@ -289,9 +289,11 @@ func (r *rig) reopen(what string) []byte {
 		}
 		r.t.Fatalf("%s: open: %v", what, err)
 	}
-	if img := r.image(); c.phase() == state.Live && !state.IsGuard(img) {
+	// The phase may change while we look at dest.
+	before, img := c.phase(), r.image()
+	if c.phase() == state.Live && !state.IsGuard(img) {
 		r.t.Fatalf("%s: live, and there is no guard on disk", what)
-	} else if c.phase() == state.Complete && len(r.content) >= 16 && state.IsGuard(img) {
+	} else if before == state.Complete && len(r.content) >= 16 && state.IsGuard(img) {
 		r.t.Fatalf("%s: complete, and there is a guard on disk", what)
 	}
 	got := make([]byte, 200_000)
