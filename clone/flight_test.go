@@ -284,16 +284,40 @@ func TestSlowIsNotSilent(t *testing.T) {
 	})
 }
 
+// So is it for a reader who was there before.
+func TestWaiterIsReleasedByThePrefix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1<<20, quiet, keep)
+		r.open()
+		r.src.Plan(sourcetest.Always(sourcetest.Fault{Latency: time.Second, Chunk: 512, Pause: time.Second}))
+		begin := time.Now()
+		for i := range time.Duration(3) {
+			r.read(512<<10+int64(i)*512, 512)
+			if d := time.Since(begin); d > (i+2)*time.Second {
+				t.Errorf("region %d came after %v", i, d)
+			}
+		}
+		if now, _ := r.src.InFlight(); now == 0 {
+			t.Error("all has come: the test shows nothing")
+		}
+		r.c.Close()
+	})
+}
+
 func TestSequentialReaderAsksForMoreAtOnce(t *testing.T) {
-	r := newRig(t, 32<<20, quiet, keep)
-	r.open()
-	for off := int64(0); off < 32<<20; off += 4096 {
-		r.read(off, 4096)
-	}
-	if n := len(r.src.Ranges()); n > 16 {
-		t.Errorf("%d requests for 32 MiB in order", n)
-	}
-	if n := r.src.Twice(); n != 0 {
-		t.Errorf("%d bytes fetched twice", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 32<<20, quiet, keep)
+		r.open()
+		r.src.Plan(sourcetest.Always(sourcetest.Fault{Latency: time.Millisecond, Chunk: 8 << 10, Pause: time.Millisecond}))
+		for off := int64(0); off < 32<<20; off += 4096 {
+			r.read(off, 4096)
+		}
+		if n := len(r.src.Ranges()); n > 16 {
+			t.Errorf("%d requests for 32 MiB in order", n)
+		}
+		if n := r.src.Twice(); n != 0 {
+			t.Errorf("%d bytes fetched twice", n)
+		}
+		r.c.Close()
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hydrant/clone/state"
+	"hydrant/dest"
 	"hydrant/source/sourcetest"
 )
 
@@ -93,6 +94,9 @@ func TestAnotherProcessHydratesWhenOneDies(t *testing.T) {
 	f.opts.Knobs.Bandwidth = knob(int64(64 << 10))
 	f.opts.Knobs.Batch = knob(int64(64 << 10))
 	a := f.open()
+	for a.head().HydBeat.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
 	f.opts.Knobs = Knobs{}
 	b := f.open()
 	kill(a)
@@ -227,5 +231,77 @@ func TestDetachIsRefusedWhileOthersHaveItOpen(t *testing.T) {
 	c := r.open()
 	if err := c.Detach(ctx); !errors.Is(err, ErrIncomplete) {
 		t.Errorf("detach: %v", err)
+	}
+}
+
+// A process died after it had appended a record and before it said so. Whoever joins reads that
+// record, and says so: others would write over it, and what the joiner then appends would lie
+// behind a gap.
+func TestJoinerSaysHowFarTheLogGoes(t *testing.T) {
+	ctx := context.Background()
+	r := newRig(t, 300_000, quiet, keep)
+	a, dying := r.open(), r.open()
+	if err := a.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	dying.logMu.Lock()
+	err := dying.durable.CatchUp(dying.head().LogGen.Load(), dying.head().LogSeq.Load())
+	snap := dying.st.Snapshot()
+	snap[state.Written][4] |= 1 << 3
+	if err == nil {
+		err = dying.durable.Append(snap, dying.head().GetFirst())
+	}
+	dying.logMu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, said := dying.durable.Position()
+	kill(dying)
+	f, err := r.store.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := state.Load(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &opening{dst: r.dst, store: r.store}
+	if _, _, err := o.join(ctx, st); err != nil {
+		t.Fatal(err)
+	}
+	if seq := st.Head.LogSeq.Load(); seq < said {
+		t.Errorf("%d records are said to be in the log after joining, %d are", seq, said)
+	}
+	f.Close()
+	a.Close()
+}
+
+// hooked calls hook before it is read.
+type hooked struct {
+	dest.Dest
+	hook func()
+}
+
+func (d *hooked) ReadAt(p []byte, off int64) (int, error) {
+	d.hook()
+	return d.Dest.ReadAt(p, off)
+}
+
+// The guard may come down between two looks of one who joins: at dest, and at the phase.
+func TestJoinerMeetsCompletion(t *testing.T) {
+	r := newRig(t, 300_000, quiet, keep)
+	c := r.open()
+	o := &opening{dst: r.dst, store: r.store}
+	d := &hooked{c.dst, func() {
+		if c.phase() == state.Live {
+			r.hydrateAll()
+			r.wait()
+		}
+	}}
+	if err := o.ownFront(d, c.st.Super, c.head()); err != nil {
+		t.Error(err)
+	}
+	if c.phase() != state.Complete {
+		t.Error("not complete: the test shows nothing")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"hydrant/clone/state"
 	"hydrant/internal/crashdest"
 )
 
@@ -108,4 +109,44 @@ func TestDiscardIsZerosAndFetchesNothing(t *testing.T) {
 	kill(r.c)
 	r.open()
 	r.expect(want)
+}
+
+// That dest was found short is durable before anything can make it long again.
+func TestShortDestIsRecordedAtOnce(t *testing.T) {
+	r, _ := crashRig(t, 10_000, quiet, keep)
+	r.open()
+	kill(r.c)
+	d, err := r.dst.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Truncate(1024); err != nil {
+		t.Fatal(err)
+	}
+	f, err := r.store.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := state.Load(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	durable, err := state.OpenDurable(f, st.Layout, st.Super.UUID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Reset(durable)
+	if err := localBeyond(st, d, durable); err != nil {
+		t.Fatal(err)
+	}
+	again, err := state.OpenDurable(f, st.Layout, st.Super.UUID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, _ := again.Maps()
+	for m, words := range maps {
+		if m := state.Map(m); m != state.Hydrated && words[0] != (1<<20-1)&^3 { // regions 2 to 19
+			t.Errorf("map %d is %b", m, words[0])
+		}
+	}
 }
