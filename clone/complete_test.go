@@ -175,15 +175,25 @@ func TestCompletionSurvivesEachFault(t *testing.T) {
 			attempt()
 			hit := faults.Hits() > 0
 			faults.Inject()
-			attempt()
-			r.expect(r.content)
+			// What was cut off may have been a write of other first bytes than these.
+			want := bytes.Clone(r.content)
+			if r.c.mode() == state.ReadWrite {
+				r.write([]byte("sixteen bytes, +"), 0)
+				copy(want, "sixteen bytes, +")
+			}
+			if k%2 == 0 {
+				attempt()
+			}
+			r.expect(want)
 			kill(r.c)
 			r.open()
-			r.expect(r.content)
+			if r.c.mode() == state.ReadWrite {
+				r.expect(want)
+			}
 			if err := r.c.Close(); err != nil {
 				t.Errorf("%v: close: %v", fault, err)
 			}
-			if i := differ(r.image(), r.content); i >= 0 && (i > 0 || !state.IsGuard(r.image())) {
+			if i := differ(r.image(), want); i >= 0 && (i > 0 || !state.IsGuard(r.image())) {
 				t.Errorf("%v: dest differs at byte %d", fault, i)
 			}
 			if !hit {

@@ -67,15 +67,11 @@ func unguard(d dest.Dest, guard, first [state.FirstBytes]byte, comp Companions) 
 	return syncDest(d)
 }
 
-// between tells whether front is the guard, or what a write of first over it leaves: first, or some
-// bytes of that and then the rest of the guard.
+// between tells whether front is the guard, or first, or what a write that was cut off left between
+// the two. That write may have been of other first bytes than these, but then the end of the
+// guard's uuid, which is nobody else's, still stands.
 func between(front []byte, guard, first [state.FirstBytes]byte) bool {
-	if len(front) < state.FirstBytes {
-		return false
-	}
-	n := 0
-	for n < len(front) && front[n] == first[n] {
-		n++
-	}
-	return string(front[n:]) == string(guard[n:])
+	const tail = state.FirstBytes - 4
+	return len(front) == state.FirstBytes &&
+		(string(front) == string(first[:]) || string(front[tail:]) == string(guard[tail:]))
 }
