@@ -52,6 +52,7 @@
 #include "_cgo_export.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,7 @@ struct HydrantFile {
   int eLock;                   /* the lock it holds */
   int bWal;                    /* it is in WAL mode … */
   int nShm;                    /* … and holds so many locks there */
+  int bBusy;                   /* counted in pClone->nBusy */
 };
 
 /* The methods of a file: those in base, behind which the real ones can be found again. */
@@ -252,6 +254,7 @@ static int hydrantClose(sqlite3_file *pFile){
   pFile->pMethods = f.pReal;
   rc = f.pReal->xClose(pFile);
   pFile->pMethods = 0;
+  if( f.bBusy ) __atomic_sub_fetch(&f.pClone->nBusy, 1, __ATOMIC_SEQ_CST);
   dbLeave(f.pDb);
   if( f.pClone && !f.bPrivate && !hydrantForked() ) hydrantGoClose(f.pClone->hGo);
   free(f.zText);
@@ -320,26 +323,58 @@ static struct {
   pthread_cond_t moved;
 } gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
 
-void hydrant_gate(HydrantClone *p, int eGate){
+/*
+** When it returns from shutting the gate, whoever passed before has the lock or was refused it:
+** each counts itself before it looks at the gate, and we look at the count after we moved that.
+** Returns how many connections are inside a transaction. With any of them there is no use in
+** trying, and harm: emptying the WAL under a reader would keep it from becoming a writer.
+*/
+int hydrant_gate(HydrantClone *p, int eGate){
   pthread_mutex_lock(&gate.lock);
-  __atomic_store_n(&p->eGate, eGate, __ATOMIC_RELEASE);
+  __atomic_store_n(&p->eGate, eGate, __ATOMIC_SEQ_CST);
   pthread_cond_broadcast(&gate.moved);
   pthread_mutex_unlock(&gate.lock);
+  while( eGate==HYDRANT_SHUT && __atomic_load_n(&p->nLocking, __ATOMIC_SEQ_CST)>0 ) sched_yield();
+  return __atomic_load_n(&p->nBusy, __ATOMIC_SEQ_CST);
+}
+
+/*
+** Whether a file is inside a transaction. A connection in WAL mode has a shared lock on the file
+** all the time: there it is the locks in shared memory that count.
+*/
+static int isBusy(const HydrantFile *p){
+  return p->bWal ? p->nShm>0 : p->eLock>SQLITE_LOCK_NONE;
+}
+
+/* To be called when any of that has changed. */
+static void noteBusy(HydrantFile *p){
+  int bBusy = isBusy(p) && !p->bPrivate;
+  if( bBusy!=p->bBusy ) __atomic_add_fetch(&p->pClone->nBusy, bBusy - p->bBusy, __ATOMIC_SEQ_CST);
+  p->bBusy = bBusy;
 }
 
 static int mayPass(const HydrantFile *p){
-  switch( __atomic_load_n(&p->pClone->eGate, __ATOMIC_ACQUIRE) ){
+  switch( __atomic_load_n(&p->pClone->eGate, __ATOMIC_SEQ_CST) ){
     case HYDRANT_OPEN:  return 1;
-    case HYDRANT_DRAIN: return p->bWal ? p->nShm>0 : p->eLock>SQLITE_LOCK_NONE;
+    case HYDRANT_DRAIN: if( isBusy(p) ) return 1;
   }
-  return 0;
+  return p->bPrivate || hydrantForked();
 }
 
+/* To be called before a lock is asked for, and leaveGate() when that has been answered. */
 static void passGate(const HydrantFile *p){
-  if( mayPass(p) || p->bPrivate || hydrantForked() ) return;
-  pthread_mutex_lock(&gate.lock);
-  while( !mayPass(p) ) pthread_cond_wait(&gate.moved, &gate.lock);
-  pthread_mutex_unlock(&gate.lock);
+  for(;;){
+    __atomic_add_fetch(&p->pClone->nLocking, !p->bPrivate, __ATOMIC_SEQ_CST);
+    if( mayPass(p) ) return;
+    __atomic_sub_fetch(&p->pClone->nLocking, !p->bPrivate, __ATOMIC_SEQ_CST);
+    pthread_mutex_lock(&gate.lock);
+    while( !mayPass(p) ) pthread_cond_wait(&gate.moved, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+  }
+}
+
+static void leaveGate(const HydrantFile *p){
+  __atomic_sub_fetch(&p->pClone->nLocking, !p->bPrivate, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -357,16 +392,19 @@ static int hydrantLock(sqlite3_file *pFile, int eLock){
   passGate(p);
   rc = p->pReal->xLock(pFile, eLock);
   if( rc==SQLITE_OK && eLock>p->eLock ) p->eLock = eLock;
+  noteBusy(p);
+  leaveGate(p);
   return rc;
 }
 
 static int hydrantUnlock(sqlite3_file *pFile, int eLock){
   HydrantFile *p = FILE_OF(pFile);
+  int rc = p->pReal->xUnlock(pFile, eLock);
   if( eLock<p->eLock ) p->eLock = eLock;
-  return p->pReal->xUnlock(pFile, eLock);
+  noteBusy(p);
+  return rc;
 }
 
-/* A connection in WAL mode has a shared lock on the file all the time: what counts are these. */
 static int hydrantShmLock(sqlite3_file *pFile, int iOfst, int n, int flags){
   HydrantFile *p = FILE_OF(pFile);
   int rc;
@@ -376,12 +414,15 @@ static int hydrantShmLock(sqlite3_file *pFile, int iOfst, int n, int flags){
   }
   rc = p->pReal->xShmLock(pFile, iOfst, n, flags);
   if( rc==SQLITE_OK ) p->nShm += flags & SQLITE_SHM_LOCK ? n : -n;
+  noteBusy(p);
+  if( flags & SQLITE_SHM_LOCK ) leaveGate(p);
   return rc;
 }
 
 static int hydrantShmUnmap(sqlite3_file *pFile, int bDelete){
   HydrantFile *p = FILE_OF(pFile);
   p->bWal = p->nShm = 0;
+  noteBusy(p);
   return p->pReal->xShmUnmap(pFile, bDelete);
 }
 

@@ -47,6 +47,8 @@ struct HydrantClone {
   char *zJournal;              /* private name of the rollback journal */
   char *zWal;                  /* … and of the WAL. Both end in two zero bytes */
   int eGate;                   /* who may lock, see hydrant_gate() */
+  int nLocking;                /* how many are past the gate and about to lock */
+  int nBusy;                   /* how many files are inside a transaction */
 };
 
 /* Values of HydrantClone.eGate. */
@@ -111,7 +113,7 @@ int hydrant_txn_state(sqlite3*);
 const char *hydrant_uri_key(const char *zName, int i);
 const char *hydrant_uri_value(const char *zName, const char *zKey);
 int hydrant_open_as(const char *zName, sqlite3_file*, int flags, int *pOutFlags, int bOwnName);
-void hydrant_gate(HydrantClone*, int eGate);
+int hydrant_gate(HydrantClone*, int eGate);
 int hydrant_real_access(const char *zName, int flags, int *pOut);
 int hydrant_real_delete(const char *zName, int bSyncDir);
 

@@ -40,8 +40,10 @@ func (e *engine) quiesce(ctx context.Context, publish func() error) error {
 	}
 	defer C.hydrant_gate(e.shared, C.HYDRANT_OPEN)
 	for until := time.Now().Add(drainTime); ; {
-		C.hydrant_gate(e.shared, C.HYDRANT_SHUT)
-		err := e.publishLocked(publish)
+		err := errBusyNow
+		if C.hydrant_gate(e.shared, C.HYDRANT_SHUT) == 0 {
+			err = e.publishLocked(publish)
+		}
 		if !errors.Is(err, errBusyNow) || ctx.Err() != nil || time.Now().After(until) {
 			return err
 		}
