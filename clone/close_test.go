@@ -39,8 +39,8 @@ func TestClosersAtTheSameTimeDetach(t *testing.T) {
 func TestCloseEndsCallsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 1<<20, keep)
+		r.src.Plan(func(q sourcetest.Request) sourcetest.Fault { return sourcetest.Fault{Stall: !q.Identify} })
 		r.open()
-		r.src.Plan(sourcetest.Always(sourcetest.Fault{Stall: true}))
 		ctx := context.Background()
 		calls := map[string]func() error{
 			"read":    func() error { _, err := r.c.ReadAt(ctx, make([]byte, 10), 500_000); return err },
