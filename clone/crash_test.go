@@ -223,7 +223,7 @@ var workloads = map[string][]step{
 }
 
 // sweep runs a workload until death at the k-th operation, for each k, and hands over what is left.
-func sweep(t *testing.T, content []byte, steps []step, check func(r *rig, m *model, died bool, k int)) {
+func sweep(t *testing.T, content []byte, steps []step, kept bool, check func(r *rig, m *model, died bool, k int)) {
 	ctx := context.Background()
 	for k := 1; ; k++ {
 		disk := &crashdest.Disk{}
@@ -232,7 +232,7 @@ func sweep(t *testing.T, content []byte, steps []step, check func(r *rig, m *mod
 		r := &rig{t: t, content: content, src: sourcetest.NewFake(content), dst: disk, store: store}
 		r.opts.RegionSize = 512
 		quiet(&r.opts)
-		keep(&r.opts)
+		r.opts.Keep = kept
 		m := &model{cur: bytes.Clone(content)}
 		m.synced()
 
@@ -309,7 +309,7 @@ func (r *rig) reopen(what string) []byte {
 func TestDeathAtEachOperation(t *testing.T) {
 	content := crashContent()
 	for name, steps := range workloads {
-		sweep(t, content, steps, func(r *rig, m *model, died bool, k int) {
+		check := func(r *rig, m *model, died bool, k int) {
 			what := fmt.Sprintf("%s, death at operation %d", name, k)
 			disk := r.dst.(*crashdest.Disk)
 			r.dst = disk.CrashKeepAll()
@@ -318,7 +318,9 @@ func TestDeathAtEachOperation(t *testing.T) {
 				t.Fatalf("%s: byte %d of %d is wrong", what, i, len(got))
 			}
 			finish(r, what, got)
-		})
+		}
+		sweep(t, content, steps, true, check)
+		sweep(t, content, steps, false, check)
 	}
 }
 
@@ -331,7 +333,7 @@ func TestPowerLossAtEachOperation(t *testing.T) {
 		seeds = 1
 	}
 	for name, steps := range workloads {
-		sweep(t, content, steps, func(r *rig, m *model, died bool, k int) {
+		check := func(r *rig, m *model, died bool, k int) {
 			disk, img := r.dst.(*crashdest.Disk), r.store.Image()
 			for seed := range seeds {
 				what := fmt.Sprintf("%s, power lost at operation %d, seed %d", name, k, seed)
@@ -344,7 +346,9 @@ func TestPowerLossAtEachOperation(t *testing.T) {
 				}
 				finish(r, what, got)
 			}
-		})
+		}
+		sweep(t, content, steps, true, check)
+		sweep(t, content, steps, false, check)
 	}
 }
 

@@ -47,11 +47,11 @@ type Options struct {
 
 	// Quiesce runs publish while nobody uses dest's companion files, or returns an error, and then
 	// completion is tried again later. A database on top takes its own locks here. nil: publish is
-	// run at once.
+	// run at once. It may be called before Open has returned.
 	Quiesce func(ctx context.Context, publish func() error) error
 
-	// OnEvent is called for each Event, one at a time, from a goroutine of the clone. It must not
-	// call Close.
+	// OnEvent is called for each Event, one at a time, from a goroutine of the clone, perhaps before
+	// Open has returned. It must not call Close.
 	OnEvent func(Event)
 
 	// Trust says how far state that was never synced is believed, see state.Trust.
