@@ -29,6 +29,9 @@ func TestFailedSyncMakesReadOnly(t *testing.T) {
 	if err := r.c.Sync(ctx); !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.EIO) {
 		t.Fatalf("sync: %v", err)
 	}
+	for _, c := range []*Clone{first, other} {
+		c.idle() // the keepers' own commits may have been under way
+	}
 	tried := faults.Count(faultio.Sync)
 	want := bytes.Clone(r.content)
 	copy(want[1000:], "durable")
@@ -75,6 +78,19 @@ func TestFailedSyncMakesReadOnly(t *testing.T) {
 			t.Errorf("reopened: write: %v", err)
 		}
 		kill(r.c)
+	}
+}
+
+// idle waits until no commit is under way.
+func (c *Clone) idle() {
+	for {
+		c.commits.mu.Lock()
+		running := c.commits.running
+		c.commits.mu.Unlock()
+		if running == nil {
+			return
+		}
+		<-running.done
 	}
 }
 
