@@ -117,6 +117,35 @@ func TestChangeStandsAgainstACopyInFlight(t *testing.T) {
 	}
 }
 
+// The copy looks again once it has its claim: a writer may have had that until then (I9).
+func TestCopyLooksAgainUnderItsClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const at = 1 << 20
+		r := newRig(t, 2<<20, quiet, keep)
+		r.open()
+		open, done := r.inFlight(at, 64<<10)
+		s := span{at/512 + 3, at/512 + 5}
+		release, err := r.c.claims.acquire(context.Background(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open()
+		synctest.Wait() // the copy has its bytes and waits for the claim
+		p := fill('w', 1024)
+		if _, err := r.c.writeGuarded(p, at+3*512); err != nil {
+			t.Fatal(err)
+		}
+		r.c.markWritten(s)
+		r.c.publish(s)
+		release()
+		<-done
+		want := bytes.Clone(r.content)
+		copy(want[at+3*512:], p)
+		r.expect(want)
+		r.c.Close()
+	})
+}
+
 // A write to a part of a region that is on its way waits for it, and is laid over it.
 func TestPartialWriteWaitsForTheCopyInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
