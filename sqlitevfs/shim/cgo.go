@@ -109,6 +109,9 @@ func newShared(h cgo.Handle, c *clone.Clone, path string) (*C.HydrantClone, erro
 	p.aDirty = (*C.uint64_t)(v.Dirty)
 	p.nRegion = C.uint64_t(v.Regions)
 	p.iShift = C.uint(v.RegionShift)
+	if !c.Guarded() {
+		p.eGate = C.HYDRANT_GONE
+	}
 	p.zJournal = C.CString(clone.PrivateName(path, journalSuffix) + "\x00")
 	p.zWal = C.CString(clone.PrivateName(path, walSuffix) + "\x00")
 	return p, nil

@@ -346,6 +346,11 @@ static int isBusy(const HydrantFile *p){
   return p->bWal ? p->nShm>0 : p->eLock>SQLITE_LOCK_NONE;
 }
 
+/* Whether there is still a gate to pass. */
+static int hasGate(const HydrantFile *p){
+  return __atomic_load_n(&p->pClone->eGate, __ATOMIC_ACQUIRE)!=HYDRANT_GONE;
+}
+
 /* To be called when any of that has changed. */
 static void noteBusy(HydrantFile *p){
   int bBusy = isBusy(p) && !p->bPrivate;
@@ -355,7 +360,8 @@ static void noteBusy(HydrantFile *p){
 
 static int mayPass(const HydrantFile *p){
   switch( __atomic_load_n(&p->pClone->eGate, __ATOMIC_SEQ_CST) ){
-    case HYDRANT_OPEN:  return 1;
+    case HYDRANT_OPEN:
+    case HYDRANT_GONE:  return 1;
     case HYDRANT_DRAIN: if( isBusy(p) ) return 1;
   }
   return p->bPrivate || hydrantForked();
@@ -389,6 +395,7 @@ static int hydrantLock(sqlite3_file *pFile, int eLock){
     if( !hydrantForked() ) hydrantGoRefused(p->pClone->hGo);
     return SQLITE_READONLY;
   }
+  if( !hasGate(p) ) return p->pReal->xLock(pFile, eLock);
   passGate(p);
   rc = p->pReal->xLock(pFile, eLock);
   if( rc==SQLITE_OK && eLock>p->eLock ) p->eLock = eLock;
@@ -400,6 +407,7 @@ static int hydrantLock(sqlite3_file *pFile, int eLock){
 static int hydrantUnlock(sqlite3_file *pFile, int eLock){
   HydrantFile *p = FILE_OF(pFile);
   int rc = p->pReal->xUnlock(pFile, eLock);
+  if( !hasGate(p) ) return rc;
   if( eLock<p->eLock ) p->eLock = eLock;
   noteBusy(p);
   return rc;
@@ -408,6 +416,7 @@ static int hydrantUnlock(sqlite3_file *pFile, int eLock){
 static int hydrantShmLock(sqlite3_file *pFile, int iOfst, int n, int flags){
   HydrantFile *p = FILE_OF(pFile);
   int rc;
+  if( !hasGate(p) ) return p->pReal->xShmLock(pFile, iOfst, n, flags);
   if( flags & SQLITE_SHM_LOCK ){
     p->bWal = 1;
     passGate(p);

@@ -55,6 +55,7 @@ struct HydrantClone {
 #define HYDRANT_OPEN  0 /* everybody may lock */
 #define HYDRANT_DRAIN 1 /* whoever has a lock may take more of them, others wait */
 #define HYDRANT_SHUT  2 /* all wait */
+#define HYDRANT_GONE  3 /* the clone is complete: nobody will ever wait again */
 
 /* What Go decides about a main database that is to be opened. */
 #define HYDRANT_PLAIN  0 /* none of our business */

@@ -38,7 +38,13 @@ func (e *engine) quiesce(ctx context.Context, publish func() error) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer C.hydrant_gate(e.shared, C.HYDRANT_OPEN)
+	defer func() {
+		gate := C.int(C.HYDRANT_OPEN)
+		if !e.clone.Guarded() {
+			gate = C.HYDRANT_GONE
+		}
+		C.hydrant_gate(e.shared, gate)
+	}()
 	for until := time.Now().Add(drainTime); ; {
 		err := errBusyNow
 		if C.hydrant_gate(e.shared, C.HYDRANT_SHUT) == 0 {
