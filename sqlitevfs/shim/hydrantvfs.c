@@ -726,14 +726,13 @@ static int nameToAsk(const char *zPath, size_t nBase){
   return eName;
 }
 
-/* Looks for the private name while the phase is live. False when it did not stay so. */
-static int accessLive(const char *zPath, size_t nBase, int flags, int *pOut, int *pRc){
+/* Looks for a name that is certain. False when the phase is, or came, between live and complete. */
+static int accessCertain(const char *zPath, size_t nBase, int flags, int *pOut, int *pRc){
   HydrantDb *pDb;
   int bDone = 0;
   pthread_rwlock_rdlock(&registry.lock);
   switch( nameOf(zPath, nBase, &pDb) ){
-    case NAME_PUBLIC:
-      if( pDb->bClone ) break; /* rare, once in a life: let the slow path have it */
+    case NAME_PUBLIC: /* and so for good */
       *pRc = pParent->xAccess(pParent, zPath, flags, pOut);
       bDone = 1;
       break;
@@ -878,7 +877,7 @@ static int hydrantAccess(sqlite3_vfs *pVfs, const char *zName, int flags, int *p
   int eName = NAME_PUBLIC, rc;
   (void)pVfs;
   if( nBase ){
-    if( accessLive(zName, nBase, flags, pOut, &rc) ) return rc;
+    if( accessCertain(zName, nBase, flags, pOut, &rc) ) return rc;
     eName = nameToAsk(zName, nBase);
   }
   if( eName==NAME_PUBLIC ) return pParent->xAccess(pParent, zName, flags, pOut);
