@@ -30,7 +30,7 @@ var (
 // Errors of using a clone.
 var (
 	// ErrReadOnly is returned by anything that changes a clone whose mode is ro.
-	ErrReadOnly = errors.New("clone is read-only after a failed sync; run hydrant recover")
+	ErrReadOnly = errors.New("clone is read-only after a failed sync; copy out what can be read, and clone again")
 	// ErrFailed is returned by everything when the mode is failed.
 	ErrFailed = errors.New("clone has failed; close it everywhere and open it again")
 	// ErrStalled is returned by cold reads and by Wait while the source fails for good.
