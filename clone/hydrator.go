@@ -25,7 +25,9 @@ const (
 	politeConnections = 4
 	settle            = 25 * time.Millisecond
 	beatPeriod        = 20 * time.Millisecond
-	adaptPeriod       = 250 * time.Millisecond
+	// cappedShare is what one connection is to bring of a bandwidth that is capped, bytes per second.
+	cappedShare = 4 << 20
+	adaptPeriod = 250 * time.Millisecond
 	// spareBytes, or a hundredth of the disk if that is more, is left free.
 	spareBytes = 64 << 20
 )
@@ -170,10 +172,14 @@ func (h *hydrator) period() time.Duration {
 	return adaptPeriod
 }
 
-// full is how many ranges to have in flight when nobody is in a hurry.
+// full is how many ranges to have in flight when nobody is in a hurry. A bandwidth that is capped
+// needs few: each more is one more that is under way for long.
 func (h *hydrator) full() int {
 	if n := int(h.c.head().Connections.Load()); n > 0 {
 		return n
+	}
+	if limit := h.c.head().Bandwidth.Load(); limit > 0 {
+		return int(min(uint64(h.conns), 1+limit/cappedShare))
 	}
 	return h.conns
 }
