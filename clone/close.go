@@ -17,6 +17,14 @@ func (c *Clone) Close() error {
 }
 
 func (c *Clone) close() error {
+	c.halt()
+	err := c.letGo()
+	c.events.flush(c)
+	return err
+}
+
+// halt refuses further calls, ends those that wait, and waits for the clone's goroutines.
+func (c *Clone) halt() {
 	c.remember()
 	c.closed.Store(true)
 	c.cancel()
@@ -25,9 +33,6 @@ func (c *Clone) close() error {
 	c.spawnMu.Unlock()
 	c.changed.fire()
 	c.wg.Wait()
-	err := c.letGo()
-	c.events.flush(c)
-	return err
 }
 
 // letGo waits until every call has left, and gives everything back.

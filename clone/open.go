@@ -32,14 +32,7 @@ const openTries = 5
 // when there is neither clone nor source.
 func Open(ctx context.Context, src source.Source, dst dest.Target, store state.Store, opts *Options) (*Clone, error) {
 	o := &opening{src: src, dst: dst, store: store}
-	if opts != nil {
-		o.opts = *opts
-	}
-	c, err := o.open(ctx)
-	if err != nil && o.src != nil {
-		err = errors.Join(err, o.src.Close())
-	}
-	return c, err
+	return o.run(ctx, opts)
 }
 
 // OpenPath opens the clone whose destination is the file at path. Symbolic links to it are
@@ -57,14 +50,7 @@ func OpenPath(ctx context.Context, src source.Source, path string, opts *Options
 		return nil, err
 	}
 	o := &opening{src: src, dst: dest.FileMode(path, mode), store: state.PathStore(path, mode), comp: pathCompanions(path)}
-	if opts != nil {
-		o.opts = *opts
-	}
-	c, err := o.open(ctx)
-	if err != nil && o.src != nil {
-		err = errors.Join(err, o.src.Close())
-	}
-	return c, err
+	return o.run(ctx, opts)
 }
 
 // resolve returns the absolute path of the file itself. The file need not exist, its folder must.
@@ -94,6 +80,18 @@ type opening struct {
 	head  []byte   // the first bytes of the source, when this call asked for them
 	uuid  [16]byte // of the clone that they are for
 	made  bool     // this call made the destination
+}
+
+// run opens the clone, or closes the source.
+func (o *opening) run(ctx context.Context, opts *Options) (*Clone, error) {
+	if opts != nil {
+		o.opts = *opts
+	}
+	c, err := o.open(ctx)
+	if err != nil && o.src != nil {
+		err = errors.Join(err, o.src.Close())
+	}
+	return c, err
 }
 
 func (o *opening) open(ctx context.Context) (*Clone, error) {

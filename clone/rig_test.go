@@ -65,14 +65,7 @@ func (unclosed) Close() error { return nil }
 // kill ends a clone as kill -9 would: nothing is made durable, locks and memory maps go.
 func kill(c *Clone) {
 	c.once.Do(func() {
-		c.remember()
-		c.closed.Store(true)
-		c.cancel()
-		c.spawnMu.Lock()
-		c.noMore = true
-		c.spawnMu.Unlock()
-		c.changed.fire()
-		c.wg.Wait()
+		c.halt()
 		c.inside.Lock()
 		defer c.inside.Unlock()
 		c.dst.Close()
