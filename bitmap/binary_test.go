@@ -119,3 +119,36 @@ func FuzzApplyDelta(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDelta: a delta turns the one into the other and back, and is as short as it can be told.
+func FuzzDelta(f *testing.F) {
+	f.Add([]byte{1, 0, 0, 2}, []byte{1, 1, 0, 3})
+	f.Add([]byte{}, []byte{0, 0, 7})
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		n := max(len(a), len(b))
+		from, to := make([]uint64, n), make([]uint64, n)
+		differ := 0
+		for i := range n {
+			if i < len(a) {
+				from[i] = uint64(a[i]) << 56
+			}
+			if i < len(b) {
+				to[i] = uint64(b[i]) << 56
+			}
+			if from[i] != to[i] {
+				differ++
+			}
+		}
+		delta := AppendDelta(nil, from, to)
+		if len(delta) < 8*differ || len(delta) > 16*differ {
+			t.Fatalf("%d bytes for %d words that differ", len(delta), differ)
+		}
+		got := slices.Clone(from)
+		if err := ApplyDelta(got, delta); err != nil || !slices.Equal(got, to) {
+			t.Fatalf("%x to %x by % x: %x, %v", from, to, delta, got, err)
+		}
+		if err := ApplyDelta(got, delta); err != nil || !slices.Equal(got, from) {
+			t.Fatalf("and back: %x, %v", got, err)
+		}
+	})
+}

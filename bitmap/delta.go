@@ -23,35 +23,54 @@ func AppendDelta(b []byte, from, to []uint64) []byte {
 	if len(from) != len(to) {
 		panic(fmt.Sprintf("bitmap: delta of %d words and %d", len(from), len(to)))
 	}
-	for i := 0; i < len(from); {
-		if from[i] == to[i] {
-			i++
-			continue
-		}
-		end := i + 1
-		for end < len(from) && from[end] != to[end] {
-			end++
-		}
-		b = binary.LittleEndian.AppendUint32(b, uint32(i))
-		b = binary.LittleEndian.AppendUint32(b, uint32(end-i))
-		for ; i < end; i++ {
-			b = binary.LittleEndian.AppendUint64(b, from[i]^to[i])
-		}
+	d := DeltaWriter{B: b}
+	for i := range from {
+		d.Add(i, from[i]^to[i])
 	}
-	return b
+	return d.B
+}
+
+// DeltaWriter appends the words of a delta one by one. Its zero value begins with an empty B.
+type DeltaWriter struct {
+	B     []byte
+	run   int // where in B the header of the current run is
+	words int // of that run; 0: there is none
+	next  int // the word that would continue it
+}
+
+// Add says that word i differs by xor. The words come in ascending order; those that do not differ
+// may be left out.
+func (d *DeltaWriter) Add(i int, xor uint64) {
+	if xor == 0 {
+		return
+	}
+	if d.words == 0 || i != d.next {
+		d.run, d.words = len(d.B), 0
+		d.B = binary.LittleEndian.AppendUint32(d.B, uint32(i))
+		d.B = binary.LittleEndian.AppendUint32(d.B, 0)
+	}
+	d.B = binary.LittleEndian.AppendUint64(d.B, xor)
+	d.words, d.next = d.words+1, i+1
+	binary.LittleEndian.PutUint32(d.B[d.run+4:], uint32(d.words))
 }
 
 // ApplyDelta changes words, a private copy, by the delta b. It is an error, and nothing is
 // changed, when b is not a delta of so many words. Words know no bit length: Over, or LoadBinary,
 // refuses what a wrong delta set past the end.
 func ApplyDelta(words []uint64, b []byte) error {
-	if err := checkDelta(len(words), b); err != nil {
+	return EachDelta(len(words), b, func(i int, xor uint64) { words[i] ^= xor })
+}
+
+// EachDelta calls f for each word that the delta b changes, ascending, with what it differs by. It is
+// an error, and f is not called, when b is not a delta of so many words.
+func EachDelta(words int, b []byte, f func(i int, xor uint64)) error {
+	if err := checkDelta(words, b); err != nil {
 		return err
 	}
 	for len(b) > 0 {
 		at, count, xor := cutRun(b)
 		for i := range count {
-			words[at+i] ^= binary.LittleEndian.Uint64(xor[i*8:])
+			f(at+i, binary.LittleEndian.Uint64(xor[i*8:]))
 		}
 		b = xor[count*8:]
 	}

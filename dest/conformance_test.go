@@ -25,7 +25,10 @@ func TestFar(t *testing.T) {
 	for _, target := range []dest.Target{dest.Memory(), dest.File(filepath.Join(t.TempDir(), "dest"))} {
 		t.Run(filepath.Base(target.Name()), func(t *testing.T) {
 			const far = 1<<33 + 5
-			d, err := target.Create()
+			if err := target.Create(func(dest.Dest) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			d, err := target.Open()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -29,9 +29,20 @@ type Target interface {
 	Name() string
 	// Open opens what is there, for reading and writing; fs.ErrNotExist when nothing is.
 	Open() (Dest, error)
-	// Create makes an empty destination and makes its name durable; fs.ErrExist when something
-	// is there. A crash may leave an empty file.
-	Create() (Dest, error)
+	// Create makes the destination whole in one step that survives power loss: fill gets an empty
+	// one under no name, writes it and syncs it; then it gets the name, durably, unless something
+	// is there: fs.ErrExist, and the name of that is durable then. fill may not have been called,
+	// and does not keep what it got. With any other error nothing is there.
+	Create(fill func(Dest) error) error
+}
+
+// Onlooker is the optional power of a Target to open what is there without permission to write.
+// Absent, nobody attaches to a clone there for reading only.
+type Onlooker interface {
+	// OpenReadOnly opens what is there. Whatever changes the destination fails with
+	// fs.ErrPermission, and so does Sync: the kernel tells of a lost write once, and that is for
+	// those who write.
+	OpenReadOnly() (Dest, error)
 }
 
 // Puncher is the optional power to make a range read as zeros without storing them. Absent,
@@ -42,12 +53,19 @@ type Puncher interface {
 	Punch(off, n int64) error
 }
 
-// WriteBehind is the optional power to start and await the writing of dirty pages, so that a
-// later Sync finds little to do. Absent, Sync does it all. It promises nothing about durability.
+// Taker is the optional power to take bytes of another file without a detour through this process.
+// Absent, they are read and written.
+type Taker interface {
+	// TakeFrom makes [off, off+n) what the file of descriptor fd has there. Where both are on a file
+	// system that can, they share the blocks; holes become holes. The range lies inside both files.
+	// With an error some of it may have been taken; errors.ErrUnsupported: it cannot be done here.
+	TakeFrom(fd uintptr, off, n int64) error
+}
+
+// WriteBehind is the optional power to have dirty pages written and wait for it, so that a later
+// Sync finds little to do. Absent, Sync does it all. It promises nothing about durability.
 type WriteBehind interface {
-	// StartWrite starts write-back of [off, off+n) and returns.
-	StartWrite(off, n int64) error
-	// AwaitWrite returns when [off, off+n) has been written back.
+	// AwaitWrite starts write-back of [off, off+n) and returns when it is done.
 	AwaitWrite(off, n int64) error
 }
 
@@ -66,6 +84,19 @@ type Stater interface {
 	// Fd is the descriptor, for statx, locks and reflinks. It is valid until Close, and must not
 	// be closed by the caller.
 	Fd() uintptr
+}
+
+// Dropper is the optional power to forget what of the destination is in memory, so that reads show
+// what is on the disk. Absent, the two are taken to be the same.
+type Dropper interface {
+	// DropCache forgets what was synced before. An error says that some of it could not be.
+	DropCache() error
+}
+
+// Prober is the optional power to tell holes from data. Absent, everything is taken to be data.
+type Prober interface {
+	// HasData tells whether anything is stored of [off, off+n), n above 0.
+	HasData(off, n int64) (bool, error)
 }
 
 // Unwrapper is implemented by wrappers.

@@ -13,7 +13,7 @@ var ErrNotRegular = errors.New("not a regular file")
 // File is the target at path, which is taken relative to the directory the process is in now.
 // Create makes it with mode 0644 less the umask. Symbolic links are followed by Open, not by Create.
 //
-// On Linux the destination has the powers Puncher, WriteBehind, Spacer and Stater, and closing it
+// On Linux the destination has the powers Puncher, Taker, WriteBehind, Spacer, Dropper, Prober and Stater, and closing it
 // does not disturb the POSIX locks that the process holds on the same file (see graveyard).
 // Elsewhere it has Stater, and closing it drops those locks.
 func File(path string) Target {
@@ -29,6 +29,8 @@ type fileTarget struct {
 	path  string
 	mode  fs.FileMode
 	exact bool // mode is not subject to the umask
+
+	step func(string) // a test's, see reach; nil: none
 }
 
 // absolute leaves path as it is when the process is in a directory that has no name any more.

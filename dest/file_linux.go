@@ -18,6 +18,8 @@ type file struct {
 	open sync.RWMutex
 	fd   int // -1 when closed
 
+	looks bool // opened for reading only
+
 	// lost is the write-back error that AwaitWrite was told of. The kernel tells each descriptor
 	// of it once (errseq_t), so that the next fdatasync would succeed over lost data; Sync
 	// returns it instead.
@@ -100,6 +102,10 @@ func (f *file) Close() error {
 	f.fd = -1
 	f.open.Unlock()
 	if fd < 0 {
+		return nil
+	}
+	if f.looks {
+		graves.park(fd)
 		return nil
 	}
 	if err := graves.bury(fd); err != nil {

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func empty(Dest) error { return nil }
+
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
@@ -44,11 +46,11 @@ func TestOpenRefuses(t *testing.T) {
 		if got := err.Error(); got != "open "+path+": "+want || strings.Contains(got, "\n") {
 			t.Errorf("Open %s says %q", path, got)
 		}
-		if _, err := File(path).Create(); !errors.Is(err, fs.ErrExist) {
+		if err := File(path).Create(empty); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("Create %s: %v, want fs.ErrExist", path, err)
 		}
 	}
-	if _, err := File(filepath.Join(dir, "none", "dest")).Create(); !errors.Is(err, fs.ErrNotExist) {
+	if err := File(filepath.Join(dir, "none", "dest")).Create(empty); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Create in no directory: %v, want fs.ErrNotExist", err)
 	}
 }
@@ -65,10 +67,10 @@ func TestMode(t *testing.T) {
 		"given":   {func(path string) Target { return FileMode(path, 0o666) }, 0o666},
 	} {
 		path := filepath.Join(dir, name)
-		d, err := c.target(path).Create()
-		if err != nil {
+		if err := c.target(path).Create(empty); err != nil {
 			t.Fatal(err)
 		}
+		d := mustOpen(t, path)
 		stater, _ := As[Stater](d)
 		info, err := stater.Stat()
 		if err != nil || info.Mode() != c.want {

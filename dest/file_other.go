@@ -23,9 +23,9 @@ func (t *fileTarget) Open() (Dest, error) {
 	return &file{f}, nil
 }
 
-// Create leaves the durability of the name to the file system.
-func (t *fileTarget) Create() (Dest, error) {
-	f, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, t.mode)
+// newFile makes an empty file at name.
+func (t *fileTarget) newFile(name string) (*file, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, t.mode)
 	if err != nil {
 		return nil, err
 	}
@@ -33,10 +33,21 @@ func (t *fileTarget) Create() (Dest, error) {
 		err = f.Chmod(t.mode)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(t.path))
+		return nil, errors.Join(err, f.Close(), os.Remove(name))
 	}
 	return &file{f}, nil
 }
+
+// hold takes no lock: one process uses a clone here, and makes one file at a time.
+func (f *file) hold(string) bool { return true }
+func (f *file) release()         {}
+
+func removeAbandoned(name string) { _ = os.Remove(name) }
+
+func move(name, path string) error { return errors.ErrUnsupported }
+
+// syncDir leaves the durability of names to the file system.
+func syncDir(string) error { return nil }
 
 // file is an open regular file.
 type file struct{ f *os.File }

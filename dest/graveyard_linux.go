@@ -8,7 +8,7 @@ import (
 )
 
 // graves is the graveyard of the process. It must be one for all, because the locks are.
-var graves = graveyard{parked: map[inode][]int{}}
+var graves = graveyard{parked: map[inode][]int{}, looked: map[inode][]int{}}
 
 // graveyard closes descriptors without dropping POSIX locks.
 //
@@ -25,12 +25,43 @@ var graves = graveyard{parked: map[inode][]int{}}
 // is opened again, so that there are no more of them for a file than were open at one time.
 // (SQLite parks its own descriptors in this way: setPendingFd, findReusableFd.)
 //
+// A descriptor for reading only cannot have that lock. It is parked for good, and used again for
+// nothing but reading.
+//
 // For the moment between lock and close somebody else who asks for a lock is told the file is
 // busy. They were to be prepared for that anyway. Asking for the lock without taking it would
 // spare them this, but leaves a moment in which SQLite takes a lock that we then drop.
 type graveyard struct {
 	mu     sync.Mutex // held across the calls below: a second closer would be refused the lock
 	parked map[inode][]int
+	looked map[inode][]int // those for reading only
+}
+
+// park keeps a descriptor for reading only.
+func (g *graveyard) park(fd int) {
+	var st syscall.Stat_t
+	if syscall.Fstat(fd, &st) != nil {
+		return // it stays open, and out of reach
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key := inode{uint64(st.Dev), st.Ino}
+	g.looked[key] = append(g.looked[key], fd)
+}
+
+// raiseReadOnly returns a parked descriptor for reading only to be used again.
+func (g *graveyard) raiseReadOnly(key inode) (fd int, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	fds := g.looked[key]
+	if len(fds) == 0 {
+		return 0, false
+	}
+	last := len(fds) - 1
+	if g.looked[key] = fds[:last]; last == 0 {
+		delete(g.looked, key)
+	}
+	return fds[last], true
 }
 
 // bury closes fd, or parks it. The error is close(2)'s.

@@ -1,6 +1,7 @@
 package dest
 
 import (
+	"errors"
 	"io/fs"
 	"sync/atomic"
 )
@@ -11,24 +12,39 @@ import (
 func Memory() Target { return &memoryTarget{} }
 
 type memoryTarget struct {
-	created atomic.Bool
-	store   chunks
+	store atomic.Pointer[chunks] // nil: nothing is there
 }
 
 func (t *memoryTarget) Name() string { return "memory" }
 
 func (t *memoryTarget) Open() (Dest, error) {
-	if !t.created.Load() {
+	store := t.store.Load()
+	if store == nil {
 		return nil, pathError("open", t.Name(), fs.ErrNotExist)
 	}
-	return &memory{store: &t.store}, nil
+	return &memory{store: store}, nil
 }
 
-func (t *memoryTarget) Create() (Dest, error) {
-	if !t.created.CompareAndSwap(false, true) {
-		return nil, pathError("create", t.Name(), fs.ErrExist)
+// OpenReadOnly implements Onlooker.
+func (t *memoryTarget) OpenReadOnly() (Dest, error) {
+	d, err := t.Open()
+	if err != nil {
+		return nil, err
 	}
-	return &memory{store: &t.store}, nil
+	return readOnly{d}, nil
+}
+
+func (t *memoryTarget) Create(fill func(Dest) error) error {
+	if t.store.Load() == nil {
+		d := &memory{store: new(chunks)}
+		if err := errors.Join(fill(d), d.Close()); err != nil {
+			return err
+		}
+		if t.store.CompareAndSwap(nil, d.store) {
+			return nil
+		}
+	}
+	return pathError("create", t.Name(), fs.ErrExist)
 }
 
 // memory is an open memoryTarget.

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"golang.org/x/sys/unix"
+
+	"hydrant/internal/pagecache"
 )
 
 // Punch is fallocate(2) with FALLOC_FL_PUNCH_HOLE.
@@ -14,10 +16,6 @@ func (f *file) Punch(off, n int64) error {
 	return f.use("punch", func(fd int) error {
 		return unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
 	})
-}
-
-func (f *file) StartWrite(off, n int64) error {
-	return f.syncRange("start write-back", off, n, unix.SYNC_FILE_RANGE_WRITE)
 }
 
 // AwaitWrite returns an error of write-back once, here, and every later Sync returns it too.
@@ -51,6 +49,24 @@ func (f *file) Space() (free, total int64, err error) {
 	}
 	unit := int64(st.Frsize)
 	return int64(st.Bavail) * unit, int64(st.Blocks) * unit, nil
+}
+
+// HasData is lseek(2) with SEEK_DATA. Nobody uses the descriptor's offset.
+func (f *file) HasData(off, n int64) (has bool, err error) {
+	err = f.use("look for data", func(fd int) error {
+		at, err := unix.Seek(fd, off, unix.SEEK_DATA)
+		if err == unix.ENXIO { // none behind off
+			return nil
+		}
+		has = err == nil && at < off+n
+		return err
+	})
+	return has, err
+}
+
+// DropCache makes the kernel forget its pages.
+func (f *file) DropCache() error {
+	return f.use("drop from memory", func(fd int) error { return pagecache.Drop(uintptr(fd)) })
 }
 
 // Fd returns the largest uintptr after Close.

@@ -60,6 +60,14 @@ type Localer interface {
 	LocalPath() string
 }
 
+// Opened is the optional power of a source that is an open file: the kernel can copy from it.
+type Opened interface {
+	// WithFile calls f with the descriptor of the file, which holds version id at the offsets of the
+	// blob. ErrChanged, also after f has succeeded, says that the file is not that version any more:
+	// what f copied is not to be believed. Other errors are f's. f does not keep the descriptor.
+	WithFile(id Identity, f func(fd uintptr) error) error
+}
+
 // Counter is the optional power of a source that counts what it costs.
 type Counter interface {
 	// Requests is the number of requests sent since the source was opened, retries included.

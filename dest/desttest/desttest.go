@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"hydrant/dest"
@@ -19,6 +20,7 @@ func Run(t *testing.T, newTarget func(t *testing.T) dest.Target) {
 		test func(*testing.T, dest.Target)
 	}{
 		{"Create", testCreate},
+		{"Creators", testCreators},
 		{"Reopen", testReopen},
 		{"Read", testRead},
 		{"WritePastEnd", testWritePastEnd},
@@ -41,10 +43,65 @@ func testCreate(t *testing.T, target dest.Target) {
 	if d, err := target.Open(); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("Open of nothing: %v, %v, want fs.ErrNotExist", d, err)
 	}
-	d := create(t, target)
-	wantSize(t, d, 0)
-	if d, err := target.Create(); !errors.Is(err, fs.ErrExist) {
-		t.Fatalf("second Create: %v, %v, want fs.ErrExist", d, err)
+	nothing := func() {
+		t.Helper()
+		if d, err := target.Open(); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("Open of what is not whole: %v, %v, want fs.ErrNotExist", d, err)
+		}
+	}
+	cut := errors.New("cut off")
+	fill := func(d dest.Dest) error {
+		wantSize(t, d, 0)
+		write(t, d, "hello", 0)
+		truncate(t, d, 7)
+		nothing()
+		return errors.Join(d.Sync(), cut)
+	}
+	if err := target.Create(fill); !errors.Is(err, cut) {
+		t.Fatalf("Create that fails: %v", err)
+	}
+	nothing()
+	cut = nil
+	if err := target.Create(fill); err != nil {
+		t.Fatal(err)
+	}
+	again := func(d dest.Dest) error { write(t, d, "other", 0); return nil }
+	if err := target.Create(again); !errors.Is(err, fs.ErrExist) {
+		t.Fatalf("second Create: %v, want fs.ErrExist", err)
+	}
+	wantContent(t, open(t, target), "hello\x00\x00")
+}
+
+// testCreators has several make it at once: one does, and what it made is there.
+func testCreators(t *testing.T, target dest.Target) {
+	var all sync.WaitGroup
+	var made atomic.Int64
+	for i := range 8 {
+		all.Go(func() {
+			err := target.Create(func(d dest.Dest) error {
+				_, err := d.WriteAt([]byte{byte(i)}, 0)
+				return errors.Join(err, d.Truncate(3), d.Sync())
+			})
+			if err == nil {
+				made.Add(1)
+			} else if !errors.Is(err, fs.ErrExist) {
+				t.Error(err)
+			}
+			d, err := target.Open()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if size, err := d.Size(); size != 3 || err != nil {
+				t.Errorf("size %d, %v", size, err)
+			}
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if all.Wait(); made.Load() != 1 {
+		t.Errorf("%d have made it", made.Load())
 	}
 }
 
@@ -168,13 +225,8 @@ func testWriteBehind(t *testing.T, target dest.Target) {
 	}
 	write(t, d, "some data", 0)
 	for _, c := range [][2]int64{{0, 9}, {3, 0}, {0, 1 << 20}} {
-		for name, f := range map[string]func(off, n int64) error{
-			"StartWrite": w.StartWrite,
-			"AwaitWrite": w.AwaitWrite,
-		} {
-			if err := f(c[0], c[1]); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-				t.Errorf("%s(%d, %d): %v", name, c[0], c[1], err)
-			}
+		if err := w.AwaitWrite(c[0], c[1]); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("AwaitWrite(%d, %d): %v", c[0], c[1], err)
 		}
 	}
 	if err := d.Sync(); err != nil {

@@ -7,10 +7,13 @@ import (
 	"hydrant/dest"
 )
 
+// create makes an empty destination and opens it.
 func create(t *testing.T, target dest.Target) dest.Dest {
 	t.Helper()
-	d, err := target.Create()
-	return closeLater(t, d, err)
+	if err := target.Create(func(dest.Dest) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, target)
 }
 
 func open(t *testing.T, target dest.Target) dest.Dest {

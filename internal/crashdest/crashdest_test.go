@@ -3,6 +3,7 @@ package crashdest_test
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"strings"
 	"syscall"
@@ -22,10 +23,9 @@ func TestConformance(t *testing.T) {
 func create(t *testing.T) (*crashdest.Disk, dest.Dest) {
 	t.Helper()
 	disk := new(crashdest.Disk)
-	d, err := disk.Create()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, disk.Create(func(dest.Dest) error { return nil }))
+	d, err := disk.Open()
+	must(t, err)
 	return disk, d
 }
 
@@ -205,4 +205,107 @@ func TestModel(t *testing.T) {
 			rt.Fatal("a second crash changed what the first had left")
 		}
 	})
+}
+
+// TestEachSubset checks that the caller's choices reach every subset of what was not synced, that a
+// synced write is in all of them, and that only the one under way is torn.
+func TestEachSubset(t *testing.T) {
+	disk, d := create(t)
+	must(t, d.Truncate(1024))
+	must(t, d.Sync())
+	subsets := func(disk *crashdest.Disk, outcomes int) map[string]int {
+		seen := map[string]int{}
+		for way := range outcomes {
+			image := disk.CrashAs(func(n int) int { c := way % n; way /= n; return c }, false).Image()
+			seen[string([]byte{image[0], image[511], image[512], image[1023]})]++
+		}
+		return seen
+	}
+	var within *crashdest.Disk
+	disk.Moment = func() { within = disk.CrashKeepAll() }
+	write(t, d, strings.Repeat("a", 1024), 0)
+	if seen := subsets(within, 4); len(seen) != 4 || seen["aa\x00\x00"] != 1 || seen["\x00\x00aa"] != 1 {
+		t.Errorf("within a write: %v", seen)
+	}
+	write(t, d, "b", 511)
+	if seen := subsets(disk, 4); len(seen) != 4 || seen["abaa"] != 1 || seen["\x00b\x00\x00"] != 1 {
+		t.Errorf("after two writes: %v", seen)
+	}
+	must(t, d.(interface{ WriteSync([]byte, int64) error }).WriteSync([]byte("c"), 512))
+	if seen := subsets(disk, 4); len(seen) != 4 || seen["abca"] != 1 || seen["\x00\x00c\x00"] != 1 {
+		t.Errorf("after a synced write: %v", seen)
+	}
+	must(t, d.Sync())
+	if seen := subsets(within, 4); len(seen) != 4 {
+		t.Errorf("within a sync: %v", seen)
+	}
+	if seen := subsets(disk, 1); seen["abca"] != 1 {
+		t.Errorf("after a sync: %v", seen)
+	}
+	half := within.KillAs(func(int) int { return 0 }).Image()
+	if string(half[:1]) != "a" {
+		t.Error("killing undid what was written")
+	}
+}
+
+// TestCreationMayVanish checks that a name whose creation was under way is there or not, until
+// somebody has found it there.
+func TestCreationMayVanish(t *testing.T) {
+	disk := new(crashdest.Disk)
+	var within *crashdest.Disk
+	disk.Moment = func() { within = disk.CrashKeepAll() }
+	none := func(dest.Dest) error { return nil }
+	must(t, disk.Create(none))
+	for way := range 2 {
+		_, err := within.CrashAs(func(int) int { return way }, false).Open()
+		if (err == nil) != (way == 1) {
+			t.Errorf("way %d: %v", way, err)
+		}
+	}
+	never := func(int) int { return 0 }
+	if _, err := disk.CrashAs(never, false).Open(); err != nil {
+		t.Error(err)
+	}
+	if err := within.Create(none); !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+	if _, err := within.CrashAs(never, false).Open(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhatHasNoNameIsNotThere checks that nothing is left of a destination whose making was cut off,
+// and that what its maker has not synced may be lost when it has its name.
+func TestWhatHasNoNameIsNotThere(t *testing.T) {
+	disk := new(crashdest.Disk)
+	none, moments := true, 0
+	disk.Moment = func() {
+		moments++
+		for way := range 2 {
+			choose := func(int) int { return way }
+			for _, left := range []*crashdest.Disk{disk.CrashAs(choose, true), disk.KillAs(choose), disk.CrashKeepAll()} {
+				if _, err := left.Open(); none && !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("moment %d: %v", moments, err)
+				}
+			}
+		}
+	}
+	cut := errors.New("cut off")
+	fill := func(d dest.Dest) error {
+		write(t, d, "synced", 0)
+		must(t, d.Sync())
+		write(t, d, "not", 6)
+		return cut
+	}
+	if err := disk.Create(fill); !errors.Is(err, cut) {
+		t.Error(err)
+	}
+	if _, err := disk.Open(); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	cut, none = nil, false
+	must(t, disk.Create(fill))
+	if seen := outcomes(disk); moments != 7 || seen["synced"] == 0 || seen["syncednot"] == 0 || seen[""] > 0 {
+		t.Errorf("%d moments, images %v", moments, seen)
+	}
 }

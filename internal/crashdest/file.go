@@ -40,10 +40,19 @@ func (f *file) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-func (f *file) WriteAt(p []byte, off int64) (n int, err error) {
+func (f *file) WriteAt(p []byte, off int64) (n int, err error) { return f.write(p, off, false) }
+
+// WriteSync writes p at off. When it has returned p is durable, and nothing else that was not.
+func (f *file) WriteSync(p []byte, off int64) error {
+	_, err := f.write(p, off, true)
+	return err
+}
+
+func (f *file) write(p []byte, off int64, sync bool) (n int, err error) {
+	defer f.disk.hold()()
 	err = f.use("write", off, 0, func(d *Disk) error {
 		if n = len(p); n > 0 {
-			d.doLocked(op{off: off, data: clone(p)})
+			d.doLocked(op{off: off, data: clone(p)}, sync)
 		}
 		return nil
 	})
@@ -51,22 +60,32 @@ func (f *file) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 func (f *file) Truncate(size int64) error {
+	defer f.disk.hold()()
 	return f.use("truncate", size, 0, func(d *Disk) error {
-		d.doLocked(op{off: size, size: true})
+		d.doLocked(op{off: size, size: true}, false)
 		return nil
 	})
 }
 
 func (f *file) Punch(off, n int64) error {
+	defer f.disk.hold()()
 	return f.use("punch", off, n, func(d *Disk) error {
 		if n = min(n, int64(len(d.now))-off); n > 0 {
-			d.doLocked(op{off: off, data: make([]byte, n), hole: true})
+			d.doLocked(op{off: off, data: make([]byte, n), hole: true}, false)
 		}
 		return nil
 	})
 }
 
-func (f *file) Sync() error { return f.use("sync", 0, 0, (*Disk).syncLocked) }
+// DropCache implements dest.Dropper.
+func (f *file) DropCache() error {
+	return f.use("drop", 0, 0, func(d *Disk) error { d.dropLocked(); return nil })
+}
+
+func (f *file) Sync() error {
+	defer f.disk.hold()()
+	return f.use("sync", 0, 0, (*Disk).syncLocked)
+}
 
 func (f *file) Size() (size int64, err error) {
 	err = f.use("stat", 0, 0, func(d *Disk) error {

@@ -8,6 +8,7 @@ type op struct {
 	data            []byte // a write's; zeros for a hole
 	hole            bool   // leaves the size alone
 	size            bool   // off is the new size, and there is no data
+	running         bool   // its call has not returned
 	synced, spoiled bool   // at most one: durable for certain, or never by any later Sync
 }
 
@@ -45,6 +46,27 @@ func (o op) doSome(image []byte, rng *rand.Rand) []byte {
 	default:
 		return o.tear(o.lose(image, rng), rng)
 	}
+}
+
+// doAs returns the image with none of the operation or all of it, and with tear, when it lies in
+// more than one sector, perhaps with one or the other half of these.
+func (o op) doAs(image []byte, choose func(n int) int, tear bool) []byte {
+	const sector = 512
+	first, last := o.off/sector, (o.off+int64(len(o.data))-1)/sector
+	outcomes := 2
+	if tear && !o.size && last > first {
+		outcomes = 4
+	}
+	middle := (first+last+1)/2*sector - o.off
+	switch choose(outcomes) {
+	case 1:
+		return o.do(image)
+	case 2:
+		return o.put(image, 0, middle)
+	case 3:
+		return o.put(image, middle, int64(len(o.data)))
+	}
+	return image
 }
 
 // lose returns the image without the operation's data, and at times with the size it has brought.

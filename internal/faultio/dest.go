@@ -67,13 +67,12 @@ func (d *Dest) Punch(off, n int64) error {
 	})
 }
 
-func (d *Dest) StartWrite(off, n int64) error {
-	return d.do(Start, func() error {
-		if w, ok := dest.As[dest.WriteBehind](d.inner); ok {
-			return w.StartWrite(off, n)
-		}
-		return nil
-	})
+// TakeFrom is errors.ErrUnsupported where the one inside is no dest.Taker. It is a write.
+func (d *Dest) TakeFrom(fd uintptr, off, n int64) error {
+	if t, ok := dest.As[dest.Taker](d.inner); ok {
+		return d.do(Write, func() error { return t.TakeFrom(fd, off, n) })
+	}
+	return errors.ErrUnsupported
 }
 
 func (d *Dest) AwaitWrite(off, n int64) error {

@@ -32,7 +32,6 @@ const (
 	Sync     Op = "sync"
 	Size     Op = "size"
 	Punch    Op = "punch"
-	Start    Op = "start" // of write-back
 	Await    Op = "await" // of write-back
 )
 

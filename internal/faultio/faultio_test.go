@@ -59,10 +59,16 @@ func TestWhichFail(t *testing.T) {
 	}
 }
 
+func empty(dest.Dest) error { return nil }
+
 // TestSweep is the loop of the package comment, over operations of every kind.
 func TestSweep(t *testing.T) {
 	run := func(faults *faultio.Injector) error {
-		d, err := faultio.WrapTarget(dest.Memory(), faults).Create()
+		target := faultio.WrapTarget(dest.Memory(), faults)
+		if err := target.Create(empty); err != nil {
+			return err
+		}
+		d, err := target.Open()
 		if err != nil {
 			return err
 		}
@@ -76,9 +82,6 @@ func TestSweep(t *testing.T) {
 		p, _ := dest.As[dest.Puncher](d)
 		w, _ := dest.As[dest.WriteBehind](d)
 		if err := p.Punch(0, 2); err != nil {
-			return err
-		}
-		if err := w.StartWrite(0, 4); err != nil {
 			return err
 		}
 		if err := w.AwaitWrite(0, 4); err != nil {
@@ -109,7 +112,11 @@ func TestSweep(t *testing.T) {
 
 func TestShort(t *testing.T) {
 	faults := faultio.New(faultio.Fault{Op: faultio.Write, K: 1, Short: true, Err: syscall.ENOSPC})
-	d, err := faultio.WrapTarget(dest.Memory(), faults).Create()
+	target := faultio.WrapTarget(dest.Memory(), faults)
+	if err := target.Create(empty); err != nil {
+		t.Fatal(err)
+	}
+	d, err := target.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,16 +14,20 @@ func WrapTarget(t dest.Target, faults *Injector) *Target { return &Target{t, fau
 // Name is that of the target inside: messages are to read as they do without faults.
 func (t *Target) Name() string { return t.inner.Name() }
 
-func (t *Target) Open() (dest.Dest, error)   { return t.do(Open, t.inner.Open) }
-func (t *Target) Create() (dest.Dest, error) { return t.do(Create, t.inner.Create) }
-
-func (t *Target) do(op Op, f func() (dest.Dest, error)) (dest.Dest, error) {
-	if err := t.faults.Do(op); err != nil {
+func (t *Target) Open() (dest.Dest, error) {
+	if err := t.faults.Do(Open); err != nil {
 		return nil, err
 	}
-	d, err := f()
+	d, err := t.inner.Open()
 	if err != nil {
 		return nil, err
 	}
 	return Wrap(d, t.faults), nil
+}
+
+func (t *Target) Create(fill func(dest.Dest) error) error {
+	if err := t.faults.Do(Create); err != nil {
+		return err
+	}
+	return t.inner.Create(func(d dest.Dest) error { return fill(Wrap(d, t.faults)) })
 }

@@ -2,6 +2,8 @@ package s3conform
 
 import (
 	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -9,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"hydrant/internal/crc"
 )
 
 const partSize = 5 << 20 // the least that S3 takes
@@ -76,10 +80,12 @@ func (s *suite) multipart() {
 		h.Write(sum[:])
 	}
 	s.equal("ETag", etag, fmt.Sprintf(`"%s-3"`, hex.EncodeToString(h.Sum(nil))))
-	head, err := s.c.HeadObject(s.ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &u.key})
+	head, err := s.c.HeadObject(s.ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &u.key, ChecksumMode: types.ChecksumModeEnabled})
 	s.must(err, "head")
 	s.equal("ETag of HEAD", aws.ToString(head.ETag), etag)
 	s.equal("metadata", head.Metadata["a"], "1")
+	s.equal("type of its checksum", head.ChecksumType, types.ChecksumTypeFullObject)
+	s.equal("checksum", aws.ToString(head.ChecksumCRC64NVME), nvme(whole))
 	list, err := s.c.ListObjectsV2(s.ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket})
 	s.must(err, "list")
 	s.equal("ETag of LIST", aws.ToString(list.Contents[0].ETag), etag)
@@ -93,6 +99,12 @@ func (s *suite) multipart() {
 	if s.read(out.Body) != whole[partSize-10:2*partSize+10] {
 		s.Error("a range over all parts differs")
 	}
+}
+
+// nvme is the checksum that S3 computes when nobody names another, as it writes it.
+func nvme(data string) string {
+	sum := crc.CRC64NVME.Update(0, []byte(data))
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum))
 }
 
 func (s *suite) multipartCopy() {

@@ -86,6 +86,18 @@ func (s *suite) checksums() {
 		if sent == "" || sent != got {
 			s.Errorf("%s: stored as %q, read as %q", a, sent, got)
 		}
+		head, err := s.c.HeadObject(s.ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: key, ChecksumMode: types.ChecksumModeEnabled})
+		s.must(err, "head by %s", a)
+		got = checksumOf(head.ChecksumCRC32, head.ChecksumCRC32C, head.ChecksumCRC64NVME, head.ChecksumSHA1, head.ChecksumSHA256)
+		s.equal("checksum of HEAD", got, sent)
+		s.equal("its type", head.ChecksumType, types.ChecksumTypeFullObject)
+		part, err := s.c.GetObject(s.ctx, &s3.GetObjectInput{
+			Bucket: &s.bucket, Key: key, Range: aws.String("bytes=5-99"), ChecksumMode: types.ChecksumModeEnabled,
+		})
+		s.must(err, "range by %s", a)
+		s.equal("body of a range", s.read(part.Body), data[5:100])
+		got = checksumOf(part.ChecksumCRC32, part.ChecksumCRC32C, part.ChecksumCRC64NVME, part.ChecksumSHA1, part.ChecksumSHA256)
+		s.equal("checksum of a range", got, "")
 	}
 	_, err := s.c.PutObject(s.ctx, &s3.PutObjectInput{
 		Bucket: &s.bucket, Key: aws.String("wrong"), Body: strings.NewReader("x"), ChecksumCRC32C: aws.String("AAAAAA=="),

@@ -26,6 +26,12 @@ type plan struct {
 	gzip    bool                // the body is compressed, and says so
 	shift   int64               // Content-Range names offsets that far off
 	drip    int64               // bytes per second
+
+	trickle    time.Duration      // between single bytes
+	long       int64              // bytes too many at the end of the body, honestly declared
+	undeclared bool               // no Content-Length
+	total      int64              // Content-Range names a size that far off
+	raw        func(*call) string // instead of an answer
 }
 
 // cut is where a body is interrupted and how. act returns whether the body goes on.
@@ -153,6 +159,10 @@ func (c *call) applyBefore() error {
 	}
 	if p.reset {
 		c.reset()
+		return nil
+	}
+	if p.raw != nil {
+		c.answerRaw(p.raw(c))
 		return nil
 	}
 	if p.answer != nil {

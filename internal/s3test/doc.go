@@ -10,7 +10,7 @@
 //
 // How a request passes, in files:
 //
-//	conn.go → call.go (which operation) → stats.go → network.go (wait) → fault.go (plan) → sigv4.go (who)
+//	conn.go → call.go (which operation) → stats.go → network.go (wait) → fault.go (plan: action.go hostile.go) → sigv4.go (who)
 //	        → get.go put.go copy.go delete.go list.go multipart.go bucket.go (the operation, on store.go)
 //	        → send.go (the body: pace.go, cuts of the plan)
 //

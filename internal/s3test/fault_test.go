@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 const faultyData = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -58,6 +59,20 @@ func TestFaults(t *testing.T) {
 		{name: "TruncateAfter all", action: TruncateAfter(10), status: 206, body: "abcdefghij"},
 		{name: "Short", action: Short(3), status: 206, body: "abcdefg",
 			headers: map[string]string{"Content-Range": "bytes 10-19/36", "Content-Length": "7"}},
+		{name: "Long", action: Long(3), status: 206, body: "abcdefghijklm",
+			headers: map[string]string{"Content-Range": "bytes 10-19/36", "Content-Length": "13"}},
+		{name: "Long past the end", action: Long(18), status: 206, body: faultyData[10:] + "\x00\x00",
+			headers: map[string]string{"Content-Length": "28"}},
+		{name: "Undeclared", action: Undeclared(), status: 206, body: "abcdefghij",
+			headers: map[string]string{"Content-Range": "bytes 10-19/36", "Content-Length": ""}},
+		{name: "Total", action: Total(-1), status: 206, body: "abcdefghij",
+			headers: map[string]string{"Content-Range": "bytes 10-19/35"}},
+		{name: "Pause", action: Pause(4, time.Millisecond), status: 206, body: "abcdefghij"},
+		{name: "Trickle", action: Trickle(time.Microsecond), status: 206, body: "abcdefghij"},
+		{name: "Late", action: Late(Uniform(0, time.Millisecond)), status: 206, body: "abcdefghij"},
+		{name: "HugeHeader", action: HugeHeader(100_000), status: 206, body: "abcdefghij",
+			headers: map[string]string{"X-Padding": strings.Repeat("x", 100_000)}},
+		{name: "Garbage", action: Garbage("HTTP/1.1 299 Odd\r\nContent-Length: 2\r\n\r\nhi"), status: 299, body: "hi"},
 		{name: "IgnoreRange", action: IgnoreRange(), status: 200, body: faultyData,
 			headers: map[string]string{"Content-Range": "", "Content-Length": "36"}},
 		{name: "ShiftRange", action: ShiftRange(5), status: 206, body: "abcdefghij",
@@ -260,5 +275,33 @@ func TestIgnoreConditions(t *testing.T) {
 			t.Errorf("%v, %v, want %d", res, err, want)
 		}
 		f.Remove()
+	}
+}
+
+func TestRedirect(t *testing.T) {
+	s, client := faulty(t)
+	s.Put("bucket", "other", []byte("elsewhere"))
+	f := s.Inject(Match{Key: "object"}, Redirect(307, s.URL()+"/bucket/other"))
+	res, body, err := request(t, client, "GET", s.URL()+"/bucket/object", "")
+	if err != nil || res.StatusCode != 200 || body != "elsewhere" {
+		t.Errorf("got %v, %q, %v", res, body, err)
+	}
+	f.Remove()
+	f = s.Inject(Match{Key: "object"}, Redirect(302, ""))
+	if _, _, err := request(t, client, "GET", s.URL()+"/bucket/object", ""); err == nil || f.Hits() < 5 {
+		t.Errorf("a loop: %v after %d", err, f.Hits())
+	}
+}
+
+// An object that is replaced while it is read goes on as it was; who asks again finds the new one.
+func TestWhen(t *testing.T) {
+	s, client := faulty(t)
+	old := s.ETag("bucket", "object")
+	s.Inject(Match{Times: 1}, When(10, func() { s.Put("bucket", "object", []byte("new")) }))
+	if _, body, err := request(t, client, "GET", s.URL()+"/bucket/object", ""); err != nil || body != faultyData {
+		t.Errorf("while it is replaced: %q, %v", body, err)
+	}
+	if res, _, err := request(t, client, "GET", s.URL()+"/bucket/object", "", "If-Match", old); err != nil || res.StatusCode != 412 {
+		t.Errorf("afterwards: %v, %v", res, err)
 	}
 }

@@ -110,7 +110,7 @@ func (c *call) answerBody(o *object, off, n int64, partial bool) error {
 	status := http.StatusOK
 	if partial && n > 0 {
 		status = http.StatusPartialContent
-		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off+p.shift, off+n-1+p.shift, o.content.size()))
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off+p.shift, off+n-1+p.shift, o.content.size()+p.total))
 	} else if c.r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" {
 		o.checksum.setHeaders(h)
 	}
@@ -119,6 +119,9 @@ func (c *call) answerBody(o *object, off, n int64, partial bool) error {
 		src = flipped{src, p.flips}
 	}
 	n = max(0, n-p.short)
+	if p.long > 0 {
+		src, n = join([]content{src, make(bytesContent, p.long)}), n+p.long
+	}
 	if p.gzip {
 		packed, err := pack(src, off, n)
 		if err != nil {
@@ -127,8 +130,13 @@ func (c *call) answerBody(o *object, off, n int64, partial bool) error {
 		h.Set("Content-Encoding", "gzip")
 		src, off, n = packed, 0, packed.size()
 	}
-	h.Set("Content-Length", strconv.FormatInt(n, 10))
+	if !p.undeclared {
+		h.Set("Content-Length", strconv.FormatInt(n, 10))
+	}
 	c.writeHeader(status)
+	if p.undeclared {
+		c.w.Flush() // or a short one would be counted, and declared after all
+	}
 	if c.r.Method != http.MethodHead {
 		c.send(src, off, n)
 	}

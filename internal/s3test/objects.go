@@ -52,9 +52,12 @@ func (s *Server) PutReaderAt(bucket, key string, r io.ReaderAt, size int64, etag
 
 func (st *store) set(bucket, key string, c content, etag string) {
 	st.create(bucket)
+	o := &object{key: key, content: c, etag: etag, headers: http.Header{"Content-Type": {defaultType}}}
+	if _, ok := c.(bytesContent); ok { // files and readers are not read for it, however long they are
+		o.checksum, _ = sumOf(defaultAlgorithm, c)
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	o := &object{key: key, content: c, etag: etag, headers: http.Header{"Content-Type": {defaultType}}}
 	st.addLocked(st.buckets[bucket], o)
 }
 

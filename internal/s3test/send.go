@@ -27,6 +27,9 @@ func (c *call) send(src content, off, n int64) {
 			cut = nil
 		}
 		step := chunk(c.rate(), n-sent)
+		if c.plan.trickle > 0 {
+			step = 1
+		}
 		if cut != nil && sent < cut.at {
 			step = min(step, cut.at-sent)
 		}
@@ -41,6 +44,13 @@ func (c *call) send(src content, off, n int64) {
 			c.s.stats.sent(c.access, done-step)
 			c.abort()
 			return
+		}
+		if c.plan.trickle > 0 {
+			c.w.Flush()
+			if sleep(c.ctx, c.plan.trickle) != nil {
+				c.abort()
+				return
+			}
 		}
 	}
 }

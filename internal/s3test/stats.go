@@ -33,8 +33,9 @@ type Access struct {
 	Range  string        // the Range header as it came
 	Off    int64         // what is served: content[Off, Off+Len)
 	Len    int64
-	Sent   int64 // body bytes handed to the connection so far
-	Status int   // 0: no answer yet, or never one
+	Sent   int64         // body bytes handed to the connection so far
+	Status int           // 0: no answer yet, or never one
+	Done   time.Duration // when the last of Sent was handed over
 }
 
 type stats struct {
@@ -128,6 +129,7 @@ func (s *stats) sent(a *Access, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.Sent += n
+	a.Done = time.Since(s.since)
 	s.n.BytesOut += n
 }
 

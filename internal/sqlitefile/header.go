@@ -1,5 +1,7 @@
 // Package sqlitefile reads what an SQLite database file says of itself in its first 100 bytes
-// (https://www.sqlite.org/fileformat2.html#the_database_header). It knows nothing of b-trees.
+// (https://www.sqlite.org/fileformat2.html#the_database_header), and which other pages a page of it
+// names: enough to fetch them before they are asked for, and not enough to read a row. Whatever the
+// bytes say, what comes back is inside the database.
 package sqlitefile
 
 import (

@@ -80,3 +80,32 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// The pages that the format reserves, as https://www.sqlite.org/fileformat2.html has them: the lock
+// byte's at 1 GiB, and pointer maps at 2 and so on, one further where that is the lock byte's.
+func TestReserved(t *testing.T) {
+	for _, test := range []struct {
+		size, usable int
+		maps         bool
+		reserved     []uint32
+		not          []uint32
+	}{
+		{4096, 4096, false, []uint32{262145}, []uint32{1, 2, 822, 262144, 262146}},
+		{4096, 4096, true, []uint32{2, 822, 1642, 262145}, []uint32{1, 3, 821, 823, 262144}},
+		{1024, 1024, true, []uint32{2, 207, 412, 1048577, 1048578}, []uint32{1, 3, 206, 208, 1048579}},
+		{512, 480, true, []uint32{2, 99, 196, 2097153}, []uint32{1, 98, 100}},
+		{65536, 65536, true, []uint32{2, 13110, 16385}, []uint32{1, 3, 13109, 16384}},
+	} {
+		g := Geometry{PageSize: test.size, Usable: test.usable, Pages: 1 << 30, Maps: test.maps}
+		for _, n := range test.reserved {
+			if !g.Reserved(n) {
+				t.Errorf("%+v: page %d is not reserved", g, n)
+			}
+		}
+		for _, n := range test.not {
+			if g.Reserved(n) {
+				t.Errorf("%+v: page %d is reserved", g, n)
+			}
+		}
+	}
+}

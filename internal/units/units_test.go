@@ -85,3 +85,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzFormat: what is written is read again, to within the rounding.
+func FuzzFormat(f *testing.F) {
+	for _, n := range []int64{0, 1, 1023, 1 << 20, 3 << 19, 1<<62 - 1} {
+		f.Add(n)
+	}
+	f.Fuzz(func(t *testing.T, n int64) {
+		if n < 0 || n > 1<<61 {
+			return
+		}
+		s := FormatSize(n)
+		got, err := ParseSize(s)
+		if err != nil || float64(max(got-n, n-got)) > 0.06*float64(n) {
+			t.Errorf("%d is written %q, which is %d, %v", n, s, got, err)
+		}
+	})
+}

@@ -99,6 +99,28 @@ func (s *Source) ReadRange(ctx context.Context, id source.Identity, off, n int64
 	return r, nil
 }
 
+// WithFile implements source.Opened.
+func (s *Source) WithFile(id source.Identity, f func(fd uintptr) error) error {
+	conn, err := s.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if err := s.verify(id); err != nil {
+		return fmt.Errorf("copy %s: %w", s.path, err)
+	}
+	var failed error
+	if err := conn.Control(func(fd uintptr) { failed = f(fd) }); err != nil {
+		return err
+	}
+	if failed != nil {
+		return failed
+	}
+	if err := s.verify(id); err != nil {
+		return fmt.Errorf("copy %s: %w", s.path, err)
+	}
+	return nil
+}
+
 // Close implements source.Source.
 func (s *Source) Close() error {
 	if err := s.f.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {

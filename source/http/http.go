@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"hydrant/source"
@@ -24,13 +25,15 @@ type Options struct {
 }
 
 // Source is one blob on a server. Every request is a ranged GET with a condition; it is sent
-// once, and package retry sends it again. Each Source has connections of its own.
+// once, and package retry sends it again. Connections are shared with other Sources, unless they are
+// bounded; those of the background are never used for anybody who waits.
 type Source struct {
-	ask       *url.URL // with credentials
-	show      string   // without
-	client    *http.Client
-	transport *http.Transport
-	life      *answer.Life
+	ask    *url.URL // with credentials
+	show   string   // without
+	client *http.Client
+	conns  *answer.Conns
+	life   *answer.Life
+	once   sync.Once
 }
 
 // Open opens the blob at url. It sends no request. Userinfo in the URL is sent as basic
@@ -43,14 +46,13 @@ func Open(url string, opts Options) (*Source, error) {
 	if opts.Connections < 0 {
 		return nil, fmt.Errorf("open %s: Connections is %d, want 0 or more", show, opts.Connections)
 	}
-	tr := http.DefaultTransport.(*http.Transport).Clone()
-	answer.Tune(tr, opts.Connections)
+	conns := answer.Connect("http", http.DefaultTransport.(*http.Transport).Clone(), opts.Connections, true)
 	return &Source{
-		ask:       ask,
-		show:      show.String(),
-		client:    &http.Client{Transport: tr, CheckRedirect: checkRedirect},
-		transport: tr,
-		life:      answer.NewLife(),
+		ask:    ask,
+		show:   show.String(),
+		client: &http.Client{Transport: conns, CheckRedirect: checkRedirect},
+		conns:  conns,
+		life:   answer.NewLife(),
 	}, nil
 }
 
@@ -166,11 +168,15 @@ func (s *Source) readRange(req *answer.Request, id source.Identity, off, n int64
 	return answer.NewBody(req, resp.Body, resp.ContentLength, n)
 }
 
-// get sends one request with these headers, which it may change.
+// get sends one request for the blob with these headers, which it may change.
 func (s *Source) get(req *answer.Request, header http.Header) (*http.Response, error) {
+	return s.getURL(req, s.ask, header)
+}
+
+func (s *Source) getURL(req *answer.Request, u *url.URL, header http.Header) (*http.Response, error) {
 	header.Set("User-Agent", "hydrant")
 	header.Set("Accept-Encoding", "identity")
-	r := (&http.Request{Method: http.MethodGet, URL: s.ask, Host: s.ask.Host, Header: header}).WithContext(req.Context)
+	r := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: header}).WithContext(req.Context)
 	resp, err := s.client.Do(r)
 	if err != nil {
 		return nil, req.Fail(err)
@@ -181,6 +187,6 @@ func (s *Source) get(req *answer.Request, header http.Header) (*http.Response, e
 // Close implements source.Source.
 func (s *Source) Close() error {
 	s.life.End()
-	s.transport.CloseIdleConnections()
+	s.once.Do(s.conns.Close)
 	return nil
 }

@@ -26,7 +26,8 @@ type server struct {
 	content []byte
 	version int
 	gone    bool
-	dated   bool // Last-Modified and no ETag
+	beside  map[string][]byte // by suffix
+	dated   bool              // Last-Modified and no ETag
 	wrong   func(w http.ResponseWriter, r *http.Request) (done bool)
 	seen    []*http.Request
 }
@@ -71,6 +72,10 @@ func (s *server) requests() []*http.Request {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	content, version, gone, dated, wrong := s.content, s.version, s.gone, s.dated, s.wrong
+	if suffix, ok := strings.CutPrefix(r.URL.Path, "/blob.db"); ok && suffix != "" {
+		content = s.beside[suffix]
+		gone = content == nil
+	}
 	s.seen = append(s.seen, r)
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/octet-stream")
@@ -102,6 +107,11 @@ func TestSuite(t *testing.T) {
 					Replace: func(content []byte) { s.set(content, false) },
 					Remove:  func() { s.set(nil, true) },
 					Reopen:  func(url string) (source.Source, error) { return Open(url, Options{}) },
+					PutBeside: func(suffix string, content []byte) {
+						s.mu.Lock()
+						defer s.mu.Unlock()
+						s.beside = map[string][]byte{suffix: content}
+					},
 				}
 			})
 		})

@@ -18,6 +18,9 @@ type Options struct {
 	// Stall is how long a try may go without any byte before it is given up like one that
 	// failed. 0 means 15 s, -1 for ever.
 	Stall time.Duration
+	// StallNow is asked at the beginning of each try, and says what Stall is for it; what is not
+	// more than 0 means Stall. nil: Stall.
+	StallNow func() time.Duration
 }
 
 // longestAdvice bounds what a server's advice can make us wait, whatever it says.
@@ -40,6 +43,16 @@ func (o Options) withDefaults() (Options, error) {
 		o.Stall = 15 * time.Second
 	}
 	return o, nil
+}
+
+// stall is how long the try that begins now may go without a byte.
+func (o Options) stall() time.Duration {
+	if o.StallNow != nil {
+		if d := o.StallNow(); d > 0 {
+			return d
+		}
+	}
+	return o.Stall
 }
 
 func (o Options) validate() error {

@@ -30,7 +30,7 @@ func (r *reader) open() error {
 				return err
 			}
 		}
-		w := watch(r.ctx, r.s.opts.Stall)
+		w := watch(r.ctx, r.s.opts.stall())
 		w.arm()
 		body, err := r.s.src.ReadRange(w.ctx, r.id, r.off, r.left)
 		w.disarm()

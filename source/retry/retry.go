@@ -55,7 +55,7 @@ func (s *Source) Identify(ctx context.Context, n int64) (source.Identity, []byte
 }
 
 func (s *Source) identify(ctx context.Context, n int64) (source.Identity, []byte, error) {
-	w := watch(ctx, s.opts.Stall)
+	w := watch(ctx, s.opts.stall())
 	defer w.end()
 	w.arm()
 	id, first, err := s.src.Identify(w.ctx, n)

@@ -91,6 +91,8 @@ func TestBudget(t *testing.T) {
 		{"silly advice", sourcetest.First(1, sourcetest.Fault{Err: sourcetest.SlowDown(time.Hour)}), Options{}, 0, 2, time.Minute, time.Minute, ""},
 		{"stall", sourcetest.First(1, sourcetest.Fault{Stall: true}), Options{}, 0, 2, 15 * time.Second, 15100 * time.Millisecond, ""},
 		{"stall in the body", sourcetest.First(1, sourcetest.Fault{Stall: true, After: 5}), Options{Stall: time.Second}, 0, 2, time.Second, 1100 * time.Millisecond, ""},
+		{"stall for as long as just now", sourcetest.First(1, sourcetest.Fault{Stall: true}), Options{StallNow: func() time.Duration { return time.Minute }}, 0, 2, time.Minute, 60100 * time.Millisecond, ""},
+		{"stall, no word on how long", sourcetest.First(1, sourcetest.Fault{Stall: true}), Options{StallNow: func() time.Duration { return 0 }}, 0, 2, 15 * time.Second, 15100 * time.Millisecond, ""},
 		{"stall for ever", sourcetest.Always(sourcetest.Fault{Stall: true}), Options{Stall: -1}, time.Hour, 1, time.Hour, time.Hour, "deadline exceeded"},
 	}
 	for _, tt := range tests {

@@ -24,13 +24,10 @@ import (
 const fallbackRegion = "us-east-1"
 
 // newClient reads the SDK's configuration: files and environment, no request is sent.
-func newClient(ctx context.Context, a Address, opts Options) (*awss3.Client, *http.Transport, error) {
+func newClient(ctx context.Context, a Address, opts Options) (*awss3.Client, *answer.Conns, error) {
 	// AWS_CA_BUNDLE is only ever put into a BuildableClient, so this is one until it is read.
-	buildable := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
-		answer.Tune(tr, opts.Connections)
-	})
 	load := []func(*config.LoadOptions) error{
-		config.WithHTTPClient(buildable),
+		config.WithHTTPClient(awshttp.NewBuildableClient()),
 		config.WithRetryer(credentialRetryer),
 		config.WithLogger(logging.Nop{}), // the SDK's own writes to stderr
 		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
@@ -49,11 +46,12 @@ func newClient(ctx context.Context, a Address, opts Options) (*awss3.Client, *ht
 		cfg.Region = fallbackRegion
 	}
 	tr := cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
+	conns := answer.Connect("s3", tr, opts.Connections, tr.TLSClientConfig == nil || tr.TLSClientConfig.RootCAs == nil)
 	client := awss3.NewFromConfig(cfg, a.apply, func(o *awss3.Options) {
 		// A client whose idle connections can be closed, which a BuildableClient's cannot.
-		o.HTTPClient = &http.Client{Transport: tr, CheckRedirect: checkRedirect}
+		o.HTTPClient = &http.Client{Transport: conns, CheckRedirect: checkRedirect}
 	})
-	return client, tr, nil
+	return client, conns, nil
 }
 
 // checkRedirect follows what keeps the method, as the SDK does; the rest is S3's way to say that

@@ -17,9 +17,15 @@ import (
 // package.
 var errEmptyRange = errors.New("range not satisfiable")
 
-// explain turns an error of the SDK into one of package source: what is wrong, what to do, and
-// whether to ask again. Errors of the transport are left to answer.
-func (s *Source) explain(err error) error {
+// needs is what one has to be allowed to do to read an object.
+const needs = "s3:GetObject is needed, and s3:ListBucket to tell a missing object from a forbidden one"
+
+// explain turns an error of the SDK about the blob into one of package source: what is wrong, what to
+// do, and whether to ask again. Errors of the transport are left to answer.
+func (s *Source) explain(err error) error { return s.explainAbout(err, s.address.Key, needs) }
+
+// explainAbout does that for an error about the object of any key.
+func (s *Source) explainAbout(err error, key, needs string) error {
 	var (
 		api    smithy.APIError
 		status *smithyhttp.ResponseError
@@ -29,7 +35,7 @@ func (s *Source) explain(err error) error {
 	case isSigning(err):
 		return s.explainCredentials(err)
 	case isAPI && isStatus:
-		return s.explainCode(api, status.HTTPStatusCode(), header(status))
+		return s.explainCode(api, status.HTTPStatusCode(), header(status), key, needs)
 	case isStatus && status.HTTPStatusCode() == http.StatusRequestedRangeNotSatisfiable:
 		return errEmptyRange
 	case isStatus && status.HTTPStatusCode() >= 300:
@@ -46,11 +52,11 @@ func header(r *smithyhttp.ResponseError) http.Header {
 }
 
 // explainCode reads S3's error codes. A code nobody knows means what its status means.
-func (s *Source) explainCode(e smithy.APIError, status int, header http.Header) error {
+func (s *Source) explainCode(e smithy.APIError, status int, header http.Header, key, needs string) error {
 	said := answer.OneLine(fmt.Sprintf("%s: %s", e.ErrorCode(), e.ErrorMessage()))
 	switch e.ErrorCode() {
 	case "NoSuchKey":
-		return fmt.Errorf("%w: there is no object %q in bucket %q", source.ErrNotFound, s.address.Key, s.address.Bucket)
+		return fmt.Errorf("%w: there is no object %q in bucket %q", source.ErrNotFound, key, s.address.Bucket)
 	case "NoSuchBucket":
 		return fmt.Errorf("%w: there is no bucket %q", source.ErrNotFound, s.address.Bucket)
 	case "NoSuchVersion":
@@ -58,7 +64,7 @@ func (s *Source) explainCode(e smithy.APIError, status int, header http.Header) 
 	case "MethodNotAllowed":
 		return fmt.Errorf("%w: this version of it is a deletion", source.ErrNotFound)
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem":
-		return fmt.Errorf("%w: %s (s3:GetObject is needed, and s3:ListBucket to tell a missing object from a forbidden one)", source.ErrDenied, said)
+		return fmt.Errorf("%w: %s (%s)", source.ErrDenied, said, needs)
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "UnrecognizedClientException":
 		return fmt.Errorf("%w: %s: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile", source.ErrDenied, said)
 	case "ExpiredToken", "TokenRefreshRequired", "ExpiredTokenException":

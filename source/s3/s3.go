@@ -10,7 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,13 +29,14 @@ type Options struct {
 
 // Source is one object. Every request is a ranged GET with If-Match, also with a version id: a
 // server that does not know versions then cannot pass off another one. It is sent once; package
-// retry sends it again. Each Source has connections of its own, so that whoever opens two has
-// two that cannot hold each other up.
+// retry sends it again. Connections are shared with other Sources, unless they are bounded; those of
+// the background are never used for anybody who waits.
 type Source struct {
-	address   Address
-	client    *awss3.Client
-	transport *http.Transport
-	life      *answer.Life
+	address Address
+	client  *awss3.Client
+	conns   *answer.Conns
+	life    *answer.Life
+	once    sync.Once
 	// answered is set once the server has accepted a request: from then on a failure to get
 	// credentials is a trouble of the moment, not a lack of configuration.
 	answered atomic.Bool
@@ -49,11 +51,11 @@ func Open(ctx context.Context, url string, opts Options) (*Source, error) {
 	if opts.Connections < 0 {
 		return nil, fmt.Errorf("open %s: Connections is %d, want 0 or more", a, opts.Connections)
 	}
-	client, transport, err := newClient(ctx, a, opts)
+	client, conns, err := newClient(ctx, a, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", a, err)
 	}
-	return &Source{address: a, client: client, transport: transport, life: answer.NewLife()}, nil
+	return &Source{address: a, client: client, conns: conns, life: answer.NewLife()}, nil
 }
 
 // URL implements source.Source: the canonical address.
@@ -199,8 +201,13 @@ func (s *Source) identity(got *awss3.GetObjectOutput, size int64) (source.Identi
 	return source.Identity{Size: size, Tag: tag}, nil
 }
 
-// contentRange reads which range an answer holds.
+// contentRange reads which range an answer holds. Some proxies compress: an object may have been
+// stored with an encoding, which is then part of its bytes and of their length, but what is encoded
+// on the way has no length that was known before.
 func contentRange(got *awss3.GetObjectOutput) (answer.ContentRange, error) {
+	if e := aws.ToString(got.ContentEncoding); e != "" && !strings.EqualFold(e, "identity") && length(got) < 0 {
+		return answer.ContentRange{}, source.BadAnswer("the bytes are encoded as %s on the way", answer.Quote(e))
+	}
 	if got.ContentRange == nil {
 		return answer.ContentRange{}, source.ErrNoRanges
 	}
@@ -218,6 +225,6 @@ func length(got *awss3.GetObjectOutput) int64 {
 // Close implements source.Source.
 func (s *Source) Close() error {
 	s.life.End()
-	s.transport.CloseIdleConnections()
+	s.once.Do(s.conns.Close)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/md5"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -18,12 +19,13 @@ type server struct {
 	mu      sync.Mutex
 	content []byte
 	gone    bool
+	beside  map[string][]byte // by path: what was put
 	wrong   func(w http.ResponseWriter, r *http.Request) (done bool)
 	seen    []*http.Request
 }
 
 // isolate keeps the configuration of whoever runs the tests out of them.
-func isolate(t *testing.T) {
+func isolate(t testing.TB) {
 	t.Helper()
 	for key, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID":           "id",
@@ -87,11 +89,24 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	content, gone, wrong := s.content, s.gone, s.wrong
 	s.seen = append(s.seen, r)
+	if strings.HasPrefix(r.URL.Path, "/bucket/dir/blob.db.") {
+		if r.Method == http.MethodPut {
+			b, _ := io.ReadAll(r.Body)
+			if s.beside == nil {
+				s.beside = map[string][]byte{}
+			}
+			s.beside[r.URL.Path] = b
+			s.mu.Unlock()
+			return
+		}
+		content = s.beside[r.URL.Path]
+		gone = content == nil
+	}
 	s.mu.Unlock()
 	switch {
 	case wrong != nil && wrong(w, r):
 		return
-	case r.Method != http.MethodGet || r.URL.Path != "/bucket/dir/blob.db":
+	case r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/bucket/dir/blob.db"):
 		fail(w, 400, "InvalidRequest", "what is this?")
 		return
 	case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=id/"):

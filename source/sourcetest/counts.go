@@ -22,7 +22,7 @@ func (f *Fake) Log() []Request {
 
 // Ranges returns the ranges asked for, sorted, Identify aside.
 func (f *Fake) Ranges() []Request {
-	all := slices.DeleteFunc(f.Log(), func(r Request) bool { return r.Identify })
+	all := slices.DeleteFunc(f.Log(), func(r Request) bool { return !r.ranged() })
 	slices.SortStableFunc(all, byOffset)
 	return all
 }
@@ -31,7 +31,7 @@ func (f *Fake) Ranges() []Request {
 func (f *Fake) Delivered() int64 {
 	var sum int64
 	for _, r := range f.Log() {
-		if !r.Identify {
+		if r.ranged() {
 			sum += r.Delivered
 		}
 	}

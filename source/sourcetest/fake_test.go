@@ -19,6 +19,13 @@ func TestFake(t *testing.T) {
 	})
 }
 
+func TestFakeWithSidecar(t *testing.T) {
+	Run(t, func(t *testing.T, content []byte) Place {
+		f := WithSidecar(NewFake(content))
+		return Place{Source: f, Replace: f.Replace, Remove: f.Remove}
+	})
+}
+
 func TestFakeOfAnySize(t *testing.T) {
 	const size = 100 << 30
 	b := pattern.Blob{Seed: 4}

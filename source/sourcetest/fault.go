@@ -57,7 +57,7 @@ func First(k int, f Fault) Plan {
 // Covering gives f to every request for a range that holds the byte at off.
 func Covering(off int64, f Fault) Plan {
 	return func(r Request) Fault {
-		if !r.Identify && r.Off <= off && off < r.Off+r.Len {
+		if r.ranged() && r.Off <= off && off < r.Off+r.Len {
 			return f
 		}
 		return Fault{}

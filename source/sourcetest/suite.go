@@ -21,6 +21,9 @@ type Place struct {
 	Remove func()
 	// Reopen opens another source by its URL. nil: the source has no URL of its own, as a wrapper.
 	Reopen func(url string) (source.Source, error)
+	// PutBeside puts a file beside the blob, as its owner would. nil: the source can do that itself, or
+	// cannot read what lies there.
+	PutBeside func(suffix string, content []byte)
 }
 
 // Run checks that sources keep the contract of source.Source. place puts content somewhere and
@@ -45,6 +48,7 @@ var tests = map[string]func(*testing.T, placer){
 	"Missing":       testMissing,
 	"Cancelled":     testCancelled,
 	"CloseEarly":    testCloseEarly,
+	"Beside":        testBeside,
 	"Close":         testClose,
 }
 

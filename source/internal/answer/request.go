@@ -40,6 +40,9 @@ type Request struct {
 func (l *Life) Begin(caller context.Context) *Request {
 	l.requests.Add(1)
 	ctx, cancel := context.WithCancel(caller)
+	if l.ctx.Err() != nil {
+		cancel() // at once: AfterFunc leaves time to send it
+	}
 	return &Request{
 		Context: ctx,
 		caller:  caller,
@@ -73,7 +76,7 @@ func (r *Request) Fail(err error) error {
 	if ended := r.Ended(); ended != nil {
 		return ended
 	}
-	return classify(err)
+	return short(classify(err))
 }
 
 // closedError is fs.ErrClosed in words that fit: no file is meant.

@@ -1,0 +1,141 @@
+package dest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// What is being made lies beside its destination, as path + newPrefix + a number + newSuffix: one
+// of the DEST-hydrant.*.new, of which those of the state file go on with a digit.
+const (
+	newPrefix = "-hydrant.d"
+	newSuffix = ".new"
+)
+
+// Create makes the file under a name of its own, and links it to the target's when it is whole: a
+// file that were made in its place would lie there empty for a moment, or for good when its maker
+// is killed, and an empty file is an empty database to SQLite. link(2), unlike rename(2), fails when
+// something is there.
+//
+// A maker that is killed leaves the other name behind, perhaps as a second one of the whole file.
+// Create begins by sweeping such names, so that the file has one when it returns, durably.
+func (t *fileTarget) Create(fill func(Dest) error) error {
+	t.sweep()
+	linked, err := false, pathError("create", t.path, syscall.EEXIST)
+	if _, lerr := os.Lstat(t.path); lerr != nil {
+		linked, err = t.make(fill)
+	}
+	// Also when it was there: who made it may have died just now.
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		if serr := syncDir(filepath.Dir(t.path)); serr != nil {
+			err = serr
+		}
+	}
+	if err != nil && linked {
+		err = errors.Join(err, os.Remove(t.path))
+	}
+	return err
+}
+
+// make does it, but for making the names durable. linked tells whether the file has its name.
+func (t *fileTarget) make(fill func(Dest) error) (linked bool, err error) {
+	f, name, err := t.temporary()
+	if err != nil {
+		return false, pathError("create", t.path, cause(err))
+	}
+	t.reach("made")
+	if err = fill(f); err == nil {
+		t.reach("filled")
+		err = t.publish(name)
+	}
+	linked = err == nil
+	if rerr := os.Remove(name); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		err = errors.Join(err, rerr)
+	}
+	t.reach("named")
+	f.release()
+	return linked, errors.Join(err, f.Close())
+}
+
+// publish gives the file at name its own name too, or instead: a file system may have no hard
+// links. Then it is renamed, by the one call that fails when something is there.
+func (t *fileTarget) publish(name string) error {
+	err := cause(os.Link(name, t.path))
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, errors.ErrUnsupported) {
+		err = move(name, t.path)
+	}
+	if err != nil {
+		return pathError("create", t.path, err)
+	}
+	t.reach("linked")
+	return nil
+}
+
+// temporary makes an empty file under a name of its own, and holds it. A sweeper may have come in
+// between: then it makes another.
+func (t *fileTarget) temporary() (*file, string, error) {
+	for {
+		name := fmt.Sprintf("%s%s%08x%s", t.path, newPrefix, rand.Uint32(), newSuffix)
+		f, err := t.newFile(name)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		if f.hold(name) {
+			return f, name, nil
+		}
+		_ = os.Remove(name)
+		if err := f.Close(); err != nil {
+			return nil, "", err
+		}
+	}
+}
+
+// sweep takes away what makers that died have left. A second name of the file itself has served;
+// any other is left alone while its maker holds it. It is no matter of concern when something
+// cannot be taken away.
+func (t *fileTarget) sweep() {
+	dir, base := filepath.Split(t.path)
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), base+newPrefix) || !strings.HasSuffix(e.Name(), newSuffix) {
+			continue
+		}
+		name := dir + e.Name()
+		info, err := os.Lstat(name)
+		if err != nil || !info.Mode().IsRegular() {
+			continue // gone, or none of ours
+		}
+		if is, err := os.Lstat(t.path); err == nil && os.SameFile(is, info) {
+			_ = os.Remove(name)
+		} else {
+			removeAbandoned(name)
+		}
+	}
+}
+
+// reach tells a test how far a creation has come.
+func (t *fileTarget) reach(step string) {
+	if t.step != nil {
+		t.step(step)
+	}
+}
+
+// cause takes the operation and the names off an error of package os.
+func cause(err error) error {
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
