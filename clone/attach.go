@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,10 +11,13 @@ import (
 	"hydrant/clone/state"
 	"hydrant/dest"
 	"hydrant/source"
+	"hydrant/source/limit"
 )
 
 // attach joins the clone of state file f. With nobody else alive, which the exclusive attach lock
-// proves, it first judges what was left; with anybody else alive, the shared memory is the truth.
+// proves, it first judges what was left; with anybody else alive, the shared memory is the truth. That
+// somebody holds the attach lock does not say so yet: he may be about to judge, or be a newcomer as
+// well. Whoever has judged or joined holds the lock "live", before he lets others in.
 func (o *opening) attach(ctx context.Context, f state.File) (*Clone, error) {
 	alone, err := f.TryLock(state.LockAttach, 1, true)
 	if err != nil {
@@ -29,6 +33,13 @@ func (o *opening) attach(ctx context.Context, f state.File) (*Clone, error) {
 		}
 		if !shared {
 			return nil, errAgain // somebody is judging
+		}
+		// Whoever was in the way may have died since, before it had judged: then the maps are of
+		// some earlier life.
+		if live, err := f.Held(state.LockLive); err != nil {
+			return nil, fmt.Errorf("look at the locks of %s: %w", o.store.Name(), err)
+		} else if !live {
+			return nil, errAgain
 		}
 	}
 	// The lock is on a file; is it still the one with this name?
@@ -54,6 +65,11 @@ func (o *opening) attach(ctx context.Context, f state.File) (*Clone, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.shareable(f) {
+		if ok, err := f.TryLock(state.LockLive, 1, false); err != nil || !ok {
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", o.store.Name(), cmp.Or(err, ErrBusy)), d.Close())
+		}
+	}
 	c, err := o.newClone(ctx, st, d, durable)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -65,8 +81,11 @@ func (o *opening) attach(ctx context.Context, f state.File) (*Clone, error) {
 	}
 	if o.uuid != c.uuid {
 		o.head = nil // of a clone that is gone again
+		o.guess.drop()
+		o.guess = nil
 	}
-	c.run(o.head)
+	// By a fault in here the clone has failed.
+	_ = c.guard(func() error { c.run(o.head, o.guess, alone); return nil })
 	return c, nil
 }
 
@@ -109,7 +128,7 @@ func (o *opening) join(ctx context.Context, st *state.State) (dest.Dest, *state.
 	if err := o.ownFront(d, st.Super, st.Head); err != nil {
 		return nil, nil, errors.Join(err, d.Close())
 	}
-	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(st.Head.Timeout.Load()))
 	defer cancel()
 	if err := lockFile(ctx, st.File, state.LockLog, true); err != nil {
 		return nil, nil, errors.Join(err, d.Close())
@@ -131,21 +150,27 @@ func (o *opening) join(ctx context.Context, st *state.State) (dest.Dest, *state.
 
 // openDest opens the destination that the superblock speaks of.
 func (o *opening) openDest(sb *state.Superblock) (dest.Dest, error) {
-	d, err := o.dst.Open()
+	return o.ourDest(sb, o.dst.Open)
+}
+
+func (o *opening) ourDest(sb *state.Superblock, open func() (dest.Dest, error)) (dest.Dest, error) {
+	d, err := open()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w, its state file %s is there: delete that to begin again", o.dst.Name(), ErrNoDest, o.store.Name())
 	}
 	if err != nil {
-		return nil, err
+		return nil, denied(err)
 	}
 	if err := o.notSource(d, sb); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	o.found = d
 	return d, nil
 }
 
 // notSource refuses a destination that is the source itself, by whatever name, and one with more
-// names than one: by the others nobody would know that it is a clone.
+// names than one, or that is mounted by itself: by its other name nobody would know that it is a
+// clone, or would look for its side files in another folder.
 func (o *opening) notSource(d dest.Dest, sb *state.Superblock) error {
 	s, ok := dest.As[dest.Stater](d)
 	if !ok {
@@ -153,6 +178,9 @@ func (o *opening) notSource(d dest.Dest, sb *state.Superblock) error {
 	}
 	if n, err := links(s); err != nil || n > 1 {
 		return errors.Join(fmt.Errorf("%s has %d names (hard links); a clone can have one", o.dst.Name(), n), err)
+	}
+	if alone, err := mountedAlone(s); err != nil || alone {
+		return errors.Join(fmt.Errorf("%s is mounted by itself, without its side files; mount its folder", o.dst.Name()), err)
 	}
 	if l, ok := source.As[source.Localer](o.src); ok {
 		same, err := sameFile(s, l.LocalPath())
@@ -175,10 +203,14 @@ func (o *opening) ownFront(d dest.Dest, sb *state.Superblock, head *state.Header
 		// After the look at dest: another process may take the guard down at any time.
 		phase = state.Phase(head.Phase.Load())
 	}
-	guard := sb.Guard()
 	switch {
-	case string(front) == string(guard[:]):
+	case sb.Bears(front):
 		return nil
+	case adopted(front, sb):
+		return nil
+	case sb.SameClone(front):
+		return fmt.Errorf("%s and %s: %w: one of them was put back from an older copy; bring together what belongs together",
+			o.dst.Name(), o.store.Name(), ErrApart)
 	case state.IsGuard(front):
 		return fmt.Errorf("%s and %s: %w: bring together what belongs together", o.dst.Name(), o.store.Name(), ErrMismatch)
 	case phase < state.Completing:
@@ -195,7 +227,7 @@ func (o *opening) newClone(ctx context.Context, st *state.State, d dest.Dest, du
 		src = o.recorded(ctx, st.Super.URL)
 	}
 	o.src = src // closed by Open, if something still fails
-	tried, err := newCounted(src, 0)
+	tried, err := newCounted(src, 0, func() time.Duration { return time.Duration(st.Head.Timeout.Load()) })
 	if err != nil {
 		return nil, err
 	}
@@ -204,16 +236,27 @@ func (o *opening) newClone(ctx context.Context, st *state.State, d dest.Dest, du
 		src: tried, id: sb.Identity(), dst: d, target: o.dst, store: o.store, st: st,
 		geo: newGeometry(sb.Size, sb.RegionSize), opts: o.opts, pace: newPace(), uuid: sb.UUID,
 		comp: o.comp, claims: claims{file: st.File}, durable: durable,
-		pokes: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		limiter: limit.NewLimiter(0, 0), pokes: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 	}
 	c.claims.timeout = c.timeout
+	c.begunWritable = c.mode() == state.ReadWrite
+	c.posts.head = st.Head
 	c.src.count = func() { c.head().Requests.Add(1) }
+	c.src.again = func(n int64) {
+		c.head().Requests.Add(1)
+		c.head().Refetched.Add(uint64(n))
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.leaving, c.leave = context.WithCancel(c.ctx)
+	c.quiescing = make(chan struct{}, 1)
 	if o.opts.Keep && c.head().Hold.Load() == 0 {
 		c.head().Hold.Store(1)
 		if err := c.updateSuper(ctx, func(sb *state.Superblock) { sb.Keep = true }); err != nil {
 			return nil, err
 		}
+	}
+	if err := c.findRagged(); err != nil {
+		return nil, err
 	}
 	return c, c.Tune(o.opts.Knobs)
 }
@@ -231,9 +274,15 @@ func (o *opening) recorded(ctx context.Context, url string) source.Source {
 	return src
 }
 
-// run starts the goroutines of the clone. head is what the first request brought.
-func (c *Clone) run(head []byte) {
-	c.countMissing()
+// run starts the goroutines of the clone. head is what the first request brought, and g was asked for
+// beside it. alone says that nobody else had the clone open.
+func (c *Clone) run(head []byte, g *guess, alone bool) {
+	if c.countMissing() == c.geo.count && c.geo.count > 0 && !c.opts.NoBackground && c.head().Hydration.Load() != 0 {
+		c.keepLedger()
+	}
+	if c.st.Super.Corrupt {
+		c.damaged(c.corrupt())
+	}
 	if n := c.geo.regions(0, int64(len(head))); n > 0 && len(head) > 0 {
 		s := span{0, min(n, c.geo.count)}
 		_, size := c.geo.bytes(s)
@@ -242,7 +291,17 @@ func (c *Clone) run(head []byte) {
 		c.install(c.ctx, nil, s, head[:size])
 	}
 	if c.phase() == state.Complete {
+		g.drop()
 		return
+	}
+	if len(head) == 0 {
+		c.showFront()
+	}
+	if c.warms(len(head) > 0, alone) {
+		c.warming = make(chan struct{})
+		c.spawn(func() { c.warm(g) })
+	} else {
+		g.drop()
 	}
 	now := c.observe()
 	c.spawn(func() { c.keep(now) })

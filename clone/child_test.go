@@ -33,6 +33,10 @@ func childWrite(child, i int) (p []byte, off int64) {
 // TestMain is a child, when it is called as one: it writes until it is killed, and says so after
 // each write that was answered.
 func TestMain(m *testing.M) {
+	comeAsTold()
+	if role := os.Getenv("CLONE_TEST_ROLE"); role != "" {
+		play(role)
+	}
 	path := os.Getenv("CLONE_TEST_CHILD_PATH")
 	if path == "" {
 		os.Exit(m.Run())

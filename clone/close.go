@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"hydrant/clone/state"
 )
 
 // Close ends this process's use of the clone. It makes everything durable, and when nobody else
 // has the clone open it completes it if all is local, and detaches it if it is complete and not to
-// be kept. Calls under way end with ErrClosed. Closing again returns the same error.
+// be kept. Calls under way end with ErrClosed. Closing again returns the same error: ErrReadOnly or
+// ErrFailed when the mode was rw and is so no more, since then what was written may not be durable.
 func (c *Clone) Close() error {
+	if c.look != nil {
+		return c.look.close()
+	}
 	c.once.Do(func() { c.ended = c.close() })
 	return c.ended
 }
@@ -25,7 +30,10 @@ func (c *Clone) close() error {
 
 // halt refuses further calls, ends those that wait, and waits for the clone's goroutines.
 func (c *Clone) halt() {
-	c.remember()
+	c.leave()
+	c.quiescing <- struct{}{} // when who is at it has left; nobody begins any more
+	<-c.quiescing
+	_ = c.guard(func() error { c.remember(); return nil })
 	c.closed.Store(true)
 	c.cancel()
 	c.spawnMu.Lock()
@@ -39,8 +47,25 @@ func (c *Clone) halt() {
 func (c *Clone) letGo() error {
 	c.inside.Lock()
 	defer c.inside.Unlock()
+	return errors.Join(c.guard(c.settleDown), c.dst.Close(), c.st.File.Close(), c.src.Close())
+}
+
+// settleDown makes everything durable, and does what is left for the last process.
+func (c *Clone) settleDown() error {
+	if err := c.broken.Load(); err != nil {
+		return *err
+	}
 	var errs []error
-	if c.mode() == state.ReadWrite && !c.detached.Load() {
+	switch {
+	case c.mode() != state.ReadWrite:
+		if c.begunWritable {
+			// Nobody else may have been told that what was written before is lost.
+			errs = append(errs, c.modeError())
+		}
+	case c.detached.Load():
+		errs = append(errs, c.dst.Sync()) // what was written since the clone was complete
+	default:
+		c.keepTouches()
 		errs = append(errs, c.checkpoint())
 	}
 	last, err := c.last()
@@ -49,7 +74,6 @@ func (c *Clone) letGo() error {
 		errs = append(errs, c.closeLast())
 	}
 	c.remember()
-	errs = append(errs, c.dst.Close(), c.st.File.Close(), c.src.Close())
 	return errors.Join(errs...)
 }
 
@@ -87,7 +111,15 @@ func (c *Clone) closeLast() error {
 		}
 	}
 	if c.phase() == state.Complete && c.head().Hold.Load() == 0 && c.mode() == state.ReadWrite {
-		return c.removeState()
+		// Who may not do that has done his part: somebody else will, or it stays.
+		if err := c.removeState(); !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	if c.phase() == state.Live && c.mode() == state.ReadWrite {
+		if err := c.renewPair(ctx); err != nil {
+			return err
+		}
 	}
 	return c.updateSuper(ctx, func(sb *state.Superblock) {
 		sb.Clean = c.mode() == state.ReadWrite
@@ -95,10 +127,26 @@ func (c *Clone) closeLast() error {
 	})
 }
 
+// renewPair makes what was copied while the clone was open no match for what is left now.
+func (c *Clone) renewPair(ctx context.Context) error {
+	return c.changeSuper(ctx, func(sb *state.Superblock) error {
+		if err := renewPair(c.st.File, c.dst, sb); err != nil {
+			c.setMode(state.ReadOnly, err)
+			return err
+		}
+		return nil
+	})
+}
+
 // removeState takes the state file away. Needs the attach lock exclusively and phase complete.
 func (c *Clone) removeState() error {
 	if c.detached.Load() {
 		return nil
+	}
+	if current, err := c.st.File.Current(); err != nil {
+		return err
+	} else if !current {
+		return fmt.Errorf("%s %w", c.store.Name(), ErrReplaced)
 	}
 	if err := c.store.Remove(); err != nil {
 		return fmt.Errorf("remove %s: %w", c.store.Name(), err)
@@ -110,12 +158,12 @@ func (c *Clone) removeState() error {
 // Detach removes the state file of a complete clone, also of one that is kept: from then on dest
 // is a plain file, for this process as well. Errors: ErrIncomplete; ErrBusy while other processes
 // have the clone open.
-func (c *Clone) Detach(ctx context.Context) error {
+func (c *Clone) Detach(ctx context.Context) (err error) {
 	leave, err := c.enter()
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer leave(&err)
 	if c.detached.Load() {
 		return nil
 	}
@@ -131,7 +179,7 @@ func (c *Clone) Detach(ctx context.Context) error {
 		return err
 	}
 	if !alone {
-		return fmt.Errorf("%s: %w", c.target.Name(), ErrBusy)
+		return inUse(c.target.Name(), c.st.File)
 	}
 	return c.removeState()
 }

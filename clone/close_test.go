@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"runtime"
@@ -133,7 +134,7 @@ func TestCallbacksMayUseTheClone(t *testing.T) {
 				return nil
 			})
 			if busy--; busy >= 0 {
-				return errors.New("a transaction is open")
+				return ErrTransaction
 			}
 			return publish()
 		}
@@ -160,13 +161,13 @@ func TestStatusTellsWhatKeepsItFromCompleting(t *testing.T) {
 		busy.Store(true)
 		r.opts.Quiesce = func(ctx context.Context, publish func() error) error {
 			if busy.Load() {
-				return errors.New("a transaction is open")
+				return ErrTransaction
 			}
 			return publish()
 		}
 		r.open()
 		time.Sleep(3 * time.Second)
-		if s := r.c.Status(); s.State != StateHydrating || s.Error != "a transaction is open" || s.Percent() >= 100 {
+		if s := r.c.Status(); s.State != StateHydrating || s.Error != ErrTransaction.Error() || s.Percent() >= 100 {
 			t.Errorf("%+v", s)
 		}
 		busy.Store(false)
@@ -176,4 +177,122 @@ func TestStatusTellsWhatKeepsItFromCompleting(t *testing.T) {
 		}
 		r.c.Close()
 	})
+}
+
+// Close comes while Quiesce is under way: that is told, and may use the clone to its end.
+func TestCloseWaitsForQuiesce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 100_000, keep)
+		begun, left := make(chan struct{}), false
+		r.opts.Quiesce = func(ctx context.Context, _ func() error) error {
+			close(begun)
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			r.write([]byte("rolled back"), 70_000) // fails when the clone is closed
+			if err := r.c.Sync(context.Background()); err != nil {
+				t.Errorf("sync: %v", err)
+			}
+			if err := r.c.Companions(func(bool) error { return nil }); err != nil {
+				t.Errorf("companions: %v", err)
+			}
+			left = true
+			return ctx.Err()
+		}
+		r.open()
+		<-begun
+		if err := r.c.Close(); err != nil {
+			t.Error(err)
+		}
+		if !left {
+			t.Error("it did not wait")
+		}
+		want := bytes.Clone(r.content)
+		copy(want[70_000:], "rolled back")
+		if i := differ(r.image(), want); i >= 0 {
+			t.Errorf("dest differs at byte %d", i)
+		}
+	})
+}
+
+// What keeps the clone from being completed and does not pass by itself is told to who waits; when it
+// has been set right, it is completed.
+func TestWaitEndsWhereCompletionFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1000, keep)
+		var broken atomic.Bool
+		broken.Store(true)
+		errJournal := errors.New("the journal cannot be deleted")
+		r.opts.Quiesce = func(_ context.Context, publish func() error) error {
+			if broken.Load() {
+				return errJournal
+			}
+			return publish()
+		}
+		r.open()
+		ctx, stop := context.WithTimeout(context.Background(), time.Hour)
+		defer stop()
+		if err := r.c.Wait(ctx); !errors.Is(err, ErrPaused) || !errors.Is(err, errJournal) {
+			t.Errorf("wait: %v", err)
+		}
+		if s := r.c.Status(); s.State != StatePaused || s.Error != errJournal.Error() {
+			t.Errorf("%+v", s)
+		}
+		broken.Store(false)
+		time.Sleep(3 * time.Second)
+		if err := r.c.Wait(ctx); err != nil {
+			t.Errorf("wait: %v", err)
+		}
+		if s := r.c.Status(); s.State != StateComplete || s.Error != "" {
+			t.Errorf("%+v", s)
+		}
+		r.c.Close()
+	})
+}
+
+// A call that uses names of side files may be made inside another one's callback, though
+// completion waits for the other to end.
+func TestCallsThatUseNamesMayBeNested(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 100_000, quiet, keep)
+		r.open()
+		inside, owned := false, make(chan error, 1)
+		err := r.c.Companions(func(bool) error {
+			inside = true
+			defer func() { inside = false }()
+			go func() {
+				owned <- r.c.ownNames(context.Background(), func() error {
+					if inside {
+						t.Error("names changed under a call that uses them")
+					}
+					return nil
+				})
+			}()
+			synctest.Wait() // until it waits for us
+			return r.c.Companions(func(bool) error { return nil })
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if err := <-owned; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What is written to a detached clone before it is closed is durable when Close has returned, as what
+// is written to any other.
+func TestCloseOfADetachedCloneSyncs(t *testing.T) {
+	r, disk := crashRig(t, 10_000, quiet, keep)
+	r.open()
+	r.wait()
+	if err := r.c.Detach(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r.write([]byte("written"), 100)
+	if err := r.c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := disk.Unsynced(); n != 0 {
+		t.Errorf("%d operations may still be lost", n)
+	}
 }

@@ -32,12 +32,12 @@ type round struct {
 // Sync makes durable everything that was written before it was called: dest's bytes, and the
 // record that they are the user's. Errors: ErrReadOnly when a sync has failed, now or earlier:
 // then it cannot be told what is durable, and nothing more may be changed.
-func (c *Clone) Sync(ctx context.Context) error {
+func (c *Clone) Sync(ctx context.Context) (err error) {
 	leave, err := c.enter()
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer leave(&err)
 	if err := c.writable(); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (c *Clone) runRound(r *round) {
 	}
 	c.commits.mu.Unlock()
 
-	r.err = c.checkpoint()
+	r.err = c.guard(c.checkpoint)
 
 	c.commits.mu.Lock()
 	if c.commits.running == r {
@@ -109,28 +109,35 @@ func (c *Clone) checkpoint() error {
 	c.fresh.Store(0)
 	marks := c.head().Marks.Load()
 	first := c.head().GetFirst()
-	snap := c.st.Snapshot()
-	if err := c.dst.Sync(); err != nil {
-		err = fmt.Errorf("sync %s: %w", c.target.Name(), err)
-		c.setMode(state.ReadOnly, err)
-		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	news := c.news()
+	err := c.synced(func() error {
+		if err := c.dst.Sync(); err != nil {
+			return fmt.Errorf("%w %s: %w", errUnsynced, c.target.Name(), err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	// Another process may have failed meanwhile, and been told of an error that was ours too.
-	if c.mode() != state.ReadWrite {
-		return c.modeError()
-	}
-	if err := c.appendLog(snap, first, marks); errors.Is(err, ErrBusy) {
+	if err := c.appendLog(news, first, marks); errors.Is(err, ErrBusy) {
 		return fmt.Errorf("record in %s: %w", c.store.Name(), err)
 	} else if err != nil {
 		err = fmt.Errorf("record in %s: %w", c.store.Name(), err)
 		c.setMode(state.ReadOnly, err)
-		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+		return fmt.Errorf("%w; %s: %w", ErrReadOnly, c.remedy(), err)
 	}
 	return nil
 }
 
+// news copies what of the words is not durable, as far as this process knows.
+func (c *Clone) news() state.News {
+	c.logMu.Lock()
+	defer c.logMu.Unlock()
+	return c.st.Since(c.durable)
+}
+
 // appendLog appends to the log under its lock, which covers nothing else.
-func (c *Clone) appendLog(snap [state.NumMaps][]uint64, first [state.FirstBytes]byte, marks uint64) error {
+func (c *Clone) appendLog(news state.News, first [state.FirstBytes]byte, marks uint64) error {
 	c.logMu.Lock()
 	defer c.logMu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout())
@@ -139,11 +146,19 @@ func (c *Clone) appendLog(snap [state.NumMaps][]uint64, first [state.FirstBytes]
 		return err
 	}
 	defer c.unlockFile(state.LockLog)
+	if err := c.uncut(); err != nil {
+		return err
+	}
 	h := c.head()
 	if err := c.durable.CatchUp(h.LogGen.Load(), h.LogSeq.Load()); err != nil {
 		return err
 	}
-	if err := c.durable.Append(snap, first); err != nil {
+	if h.Synced.Load() > marks {
+		// Another process has copied later, and appended before us. Bits are only ever added; the
+		// first bytes are not, and must not become again what they were.
+		first = c.durable.First()
+	}
+	if err := c.durable.Add(news, first); err != nil {
 		return err
 	}
 	gen, seq := c.durable.Position()
@@ -155,14 +170,23 @@ func (c *Clone) appendLog(snap [state.NumMaps][]uint64, first [state.FirstBytes]
 	return nil
 }
 
+// uncut refuses to write behind the end of a state file that somebody has cut: it would grow again,
+// and the maps with it, all zeros, as if nothing had ever been written here.
+func (c *Clone) uncut() error {
+	size, err := c.st.File.Size()
+	if err == nil && size < c.st.Layout.FileSize {
+		err = fmt.Errorf("%w: it has %d bytes left of %d", state.ErrDamaged, size, c.st.Layout.FileSize)
+	}
+	return err
+}
+
 // durableAll tells whether the durable maps have every region local.
 func (c *Clone) durableAll() bool {
 	c.logMu.Lock()
 	defer c.logMu.Unlock()
-	maps, _ := c.durable.Maps()
 	left := c.geo.count
-	for i := range maps[state.Hydrated] {
-		w := maps[state.Hydrated][i] | maps[state.Written][i]
+	for i := range c.st.Layout.Words {
+		w := c.durable.Word(state.Hydrated, i) | c.durable.Word(state.Written, i)
 		want := ^uint64(0)
 		if left < 64 {
 			want = 1<<left - 1

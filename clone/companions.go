@@ -19,7 +19,11 @@ type Companions interface {
 	// Conflict returns the name of a companion, public or private, that lies there before the
 	// clone is made; "" for none.
 	Conflict() (string, error)
-	// Publish gives what private companions there are their public names, durably.
+	// InTheWay returns the name of a public companion that is not empty, "" for none. While the
+	// guard stands none is the clone's.
+	InTheWay() (string, error)
+	// Publish gives what private companions there are their public names, durably; those that are
+	// gone stay so.
 	Publish() error
 }
 
@@ -48,6 +52,20 @@ func (p pathCompanions) Conflict() (string, error) {
 	return "", nil
 }
 
+func (p pathCompanions) InTheWay() (string, error) {
+	for _, suffix := range companionSuffixes {
+		st, err := os.Lstat(string(p) + suffix)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return "", err
+		case st.Size() > 0 || !st.Mode().IsRegular():
+			return string(p) + suffix, nil
+		}
+	}
+	return "", nil
+}
+
 func (p pathCompanions) Publish() error {
 	renamed := false
 	for _, suffix := range companionSuffixes {
@@ -60,54 +78,81 @@ func (p pathCompanions) Publish() error {
 		}
 		renamed = true
 	}
-	if !renamed {
-		return nil
+	// Also when there are none: one that was deleted before, which SQLite does without syncing the
+	// folder, would be back after a power loss, and lie beside a file that is no clone any more.
+	err := state.SyncDir(filepath.Dir(string(p)))
+	if !renamed && errors.Is(err, fs.ErrPermission) {
+		return nil // who may not read the folder
 	}
-	return state.SyncDir(filepath.Dir(string(p)))
+	return err
 }
 
 // names is the lock on what companions are called: shared by whoever is about to use a name,
-// exclusive for who changes them. In this process a mutex, against others a lock on the state
-// file, which all sharers here hold together.
+// exclusive for who changes them. Against other processes it is a lock on the state file, which
+// all sharers here hold together.
+//
+// While there are sharers more may come in, though somebody waits to be alone: one of them may be
+// inside another's callback, and would wait for itself.
 type names struct {
-	rw sync.RWMutex
-
-	mu      sync.Mutex // guards sharers
+	mu      sync.Mutex // guards the rest
 	sharers int
+	owned   bool
+	freed   broadcast // at each end of the last sharer, or of the owner
 }
 
 // Companions runs f, which may open, look for or delete companions, while their names hold still:
-// private tells which hold now.
-func (c *Clone) Companions(f func(private bool) error) error {
+// private tells which hold now. Calls may be nested.
+func (c *Clone) Companions(f func(private bool) error) (err error) {
+	if c.look != nil {
+		return c.look.companions(f)
+	}
 	leave, err := c.enter()
 	if err != nil {
 		return err
 	}
-	defer leave()
-	c.names.rw.RLock()
-	defer c.names.rw.RUnlock()
-	if !c.guarded() {
-		return f(false)
+	defer leave(&err)
+	for c.guarded() {
+		if err := c.shareNames(); err != nil {
+			return fmt.Errorf("names of side files: %w", err)
+		}
+		if c.phase() != state.Completing {
+			defer c.unshareNames()
+			return f(c.guarded())
+		}
+		c.unshareNames()
+		if err := c.settleNames(); err != nil {
+			return err
+		}
 	}
-	if err := c.shareNames(); err != nil {
+	return f(false)
+}
+
+// settleNames finishes what somebody has begun who died, or failed, in phase completing: some
+// companions may have their public names already and others not, and whoever took the wrong name
+// for a WAL that others write to would begin a second one. Whoever began had made sure that no
+// companion is in the middle of anything, and since then nobody has opened one: that begins here.
+func (c *Clone) settleNames() error {
+	if err := c.modeError(); err != nil {
 		return err
 	}
-	defer c.unshareNames()
-	return f(c.guarded())
+	return c.publishDest(c.ctx, c.timeout())
 }
 
 func (c *Clone) shareNames() error {
-	c.names.mu.Lock()
-	defer c.names.mu.Unlock()
-	if c.names.sharers == 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), c.timeout())
-		defer cancel()
-		if err := lockFile(ctx, c.st.File, state.LockNames, false); err != nil {
-			return fmt.Errorf("names of side files: %w", err)
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout())
+	defer cancel()
+	return c.names.when(ctx, func(n *names) (bool, error) {
+		if n.owned {
+			return false, nil
 		}
-	}
-	c.names.sharers++
-	return nil
+		if n.sharers == 0 {
+			if err := lockFile(ctx, c.st.File, state.LockNames, false); err != nil {
+				return false, err
+			}
+		}
+		n.sharers++
+		return true, nil
+	})
 }
 
 func (c *Clone) unshareNames() {
@@ -115,16 +160,49 @@ func (c *Clone) unshareNames() {
 	defer c.names.mu.Unlock()
 	if c.names.sharers--; c.names.sharers == 0 {
 		c.unlockFile(state.LockNames)
+		c.names.freed.fire()
 	}
 }
 
-// ownNames runs f while nobody uses a companion's name.
+// ownNames runs f while nobody uses a companion's name. ErrBusy when somebody does until ctx ends.
 func (c *Clone) ownNames(ctx context.Context, f func() error) error {
-	c.names.rw.Lock()
-	defer c.names.rw.Unlock()
+	err := c.names.when(ctx, func(n *names) (bool, error) {
+		if n.owned || n.sharers > 0 {
+			return false, nil
+		}
+		n.owned = true
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("names of side files: %w", err)
+	}
+	defer func() {
+		c.names.mu.Lock()
+		defer c.names.mu.Unlock()
+		c.names.owned = false
+		c.names.freed.fire()
+	}()
 	if err := lockFile(ctx, c.st.File, state.LockNames, true); err != nil {
 		return fmt.Errorf("names of side files: %w", err)
 	}
 	defer c.unlockFile(state.LockNames)
 	return f()
+}
+
+// when calls take until it says true, again whenever something has been given back.
+func (n *names) when(ctx context.Context, take func(*names) (bool, error)) error {
+	for {
+		n.mu.Lock()
+		freed := n.freed.next()
+		ok, err := take(n)
+		n.mu.Unlock()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }

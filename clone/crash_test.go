@@ -67,12 +67,18 @@ type mortalTarget struct {
 	l *life
 }
 
-func (t *mortalTarget) Create() (dest.Dest, error) {
+// Create can die before it begins, at each operation of fill, and before it gives what it made its
+// name.
+func (t *mortalTarget) Create(fill func(dest.Dest) error) error {
 	if err := t.l.step(); err != nil {
-		return nil, err
+		return err
 	}
-	d, err := t.Target.Create()
-	return &mortalDest{d, t.l}, err
+	return t.Target.Create(func(d dest.Dest) error {
+		if err := fill(&mortalDest{d, t.l}); err != nil {
+			return err
+		}
+		return t.l.step()
+	})
 }
 
 func (t *mortalTarget) Open() (dest.Dest, error) {
@@ -106,6 +112,16 @@ func (d *mortalDest) Sync() error {
 	return d.Dest.Sync()
 }
 
+func (d *mortalDest) DropCache() error {
+	if err := d.l.step(); err != nil {
+		return err
+	}
+	if p, ok := d.Dest.(dest.Dropper); ok {
+		return p.DropCache()
+	}
+	return nil
+}
+
 // mortalStore makes Create and Remove mortal too.
 type mortalStore struct {
 	*state.MemoryStore
@@ -125,6 +141,13 @@ func (s *mortalStore) Create(fill func(state.File) error) error {
 		return err
 	}
 	return s.MemoryStore.Create(fill)
+}
+
+func (s *mortalStore) Replace(fill func(state.File) error) error {
+	if err := s.l.step(); err != nil {
+		return err
+	}
+	return s.MemoryStore.Replace(fill)
 }
 
 func (s *mortalStore) Remove() error {
@@ -218,8 +241,14 @@ var workloads = map[string][]step{
 		truncateStep(70_000), syncStep, truncateStep(80_100), writeStep(75_000, fill('a', 10)), syncStep,
 		truncateStep(600), truncateStep(90_000), hydrateStep(0, 80_000),
 	},
+	"overwrite": {writeStep(66_560, fill('a', 1024)), writeStep(79_872, fill('b', 200)), syncStep, writeStep(70_144, fill('c', 512)), hydrateStep(0, 80_000)},
 	"cut short": {writeStep(3, fill('a', 4)), truncateStep(16), syncStep, truncateStep(20)},
-	"discard":   {discardStep(66_560, 2048), discardStep(0, 512), syncStep, writeStep(67_000, fill('a', 10)), hydrateStep(0, 80_000)},
+	"over": {
+		writeStep(66_000, fill('a', 3000)), writeStep(10, fill('b', 3000)), syncStep,
+		writeStep(66_100, fill('c', 2000)), writeStep(0, fill('d', 2000)), syncStep, hydrateStep(0, 80_000),
+		writeStep(66_200, fill('e', 600)), syncStep,
+	},
+	"discard": {discardStep(66_560, 2048), discardStep(0, 512), syncStep, writeStep(67_000, fill('a', 10)), hydrateStep(0, 80_000)},
 }
 
 // sweep runs a workload until death at the k-th operation, for each k, and hands over what is left.

@@ -16,7 +16,8 @@
 //
 // Reading order: region.go (geometry), claims.go, flight.go (what is being fetched), install.go
 // (claim → re-check → copy → publish), read.go, write.go, truncate.go, commit.go (checkpoints),
-// hydrator.go, open.go with create.go and attach.go, complete.go, close.go.
+// hydrator.go, open.go with create.go and attach.go, complete.go, close.go. Apart from all that stand
+// sight.go, reader.go and openreader.go: for processes that may not write, and change nothing.
 //
 // Locks, outermost first: Clone.opens nothing under commits.mu, flights.mu, flight.mu, claims.mu;
 // none of them is held across a call of source, dest or state file, and no two at once except

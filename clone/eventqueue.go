@@ -14,9 +14,10 @@ func (c *Clone) emit(kind EventKind, err error) {
 	if c.opts.OnEvent == nil {
 		return
 	}
+	e := Event{Kind: kind, Err: err, Status: c.status()} // asks dest for its size: not under the mutex
 	c.events.mu.Lock()
 	defer c.events.mu.Unlock()
-	c.events.pending = append(c.events.pending, Event{Kind: kind, Err: err, Status: c.status()})
+	c.events.pending = append(c.events.pending, e)
 	if !c.events.busy {
 		c.events.busy = c.spawn(c.deliver)
 	}

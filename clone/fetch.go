@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,32 +26,75 @@ const (
 )
 
 // demand starts, or joins, the fetch of cold region r for a reader who also wants the regions up
-// to hi. It returns nil when r is not cold any more.
-func (c *Clone) demand(r, hi uint64) *flight {
-	want := c.window(r, hi)
-	f, fresh := c.flights.join(want, r, true, c.coldAround)
-	if !fresh {
-		if f == nil || !c.soonerAlone(f, r) {
-			return f
-		}
-		// The rest of that flight is long: ask again for the little that is needed now. Its
-		// own copy, when it gets there, is found local and passed over.
-		alone := c.coldAround(c.geo.align(span{r, r + 1}, minWindow), r)
-		if alone.empty() {
-			return nil
-		}
-		if f, fresh = c.flights.overtake(newFlight(alone, true), r); !fresh {
-			return f
-		}
-		_, n := c.geo.bytes(f.span)
-		c.head().Refetched.Add(uint64(n))
+// to hi. It returns nil when r is to be looked at again, which may not be cold any more.
+func (c *Clone) demand(ctx context.Context, r, hi uint64) (*flight, error) {
+	alone, err := c.awaitOthers(ctx, r)
+	if err != nil {
+		return nil, err
 	}
+	if alone {
+		return c.overtake(r), nil
+	}
+	f, fresh := c.flights.join(c.window(r, hi), r, true, c.coldAround)
+	switch {
+	case fresh && c.launch(f):
+	case fresh:
+		return nil, nil
+	case f != nil && !c.wantsRest(f, span{r, hi}) && c.soonerAlone(f, r):
+		return c.overtake(r), nil
+	}
+	return f, nil
+}
+
+// ahead starts the fetch of region r, if it is cold and on nobody's way, for a reader who will want
+// it next and those up to hi.
+func (c *Clone) ahead(r, hi uint64) {
+	if _, others := c.posts.at(r); others {
+		return
+	}
+	if f, fresh := c.flights.join(c.window(r, hi), r, true, c.coldAround); fresh {
+		c.launch(f)
+	}
+}
+
+// launch starts f, which is in the table, unless another process is seen to have had the same
+// thought: then it is out of the table again, and whoever has joined it looks again.
+func (c *Clone) launch(f *flight) bool {
+	if !c.post(f) {
+		c.flights.remove(f)
+		f.end(errGrounded)
+		return false
+	}
+	c.start(f)
+	return true
+}
+
+// overtake asks again for the little that is needed now, cold region r, because the rest of what
+// will bring it is long. That one's own copy, when it gets there, is found local and passed over.
+func (c *Clone) overtake(r uint64) *flight {
+	s := c.coldRunAt(c.geo.align(span{r, r + 1}, c.minWindow()), r)
+	if s.empty() {
+		return nil
+	}
+	f, fresh := c.flights.overtake(newFlight(s, true), r)
+	if !fresh {
+		return f
+	}
+	_, n := c.geo.bytes(f.span)
+	c.head().Refetched.Add(uint64(n))
+	c.posts.add(f) // whatever else is posted there
 	c.start(f)
 	return f
 }
 
-// coldAround is the largest span of cold regions around at within s, empty when at is local.
+// coldAround is the largest span of regions around at within s that are cold and that no other
+// process is fetching; empty when at is no such region.
 func (c *Clone) coldAround(s span, at uint64) span {
+	return c.coldRunAt(c.posts.trim(s, at), at)
+}
+
+// coldRunAt is the largest span of cold regions around at within s, empty when at is local.
+func (c *Clone) coldRunAt(s span, at uint64) span {
 	if !s.contains(at) || c.local(at) {
 		return span{at, at}
 	}
@@ -76,17 +120,19 @@ func (c *Clone) window(r, hi uint64) span {
 	if c.seq.lo <= r && r < c.seq.next {
 		return span{r, c.seq.next} // on its way: that says nothing new about the reader
 	}
-	want := c.geo.align(span{r, r + 1}, minWindow)
+	want := c.geo.align(span{r, r + 1}, c.minWindow())
 	if c.seq.next == r && r > 0 {
 		c.seq.size = min(2*c.seq.size, maxWindow)
 		want = span{r, min(r+max(uint64(c.seq.size)>>c.geo.shift, 1), c.geo.count)}
 	} else {
-		c.seq.size = minWindow
+		c.seq.size = c.minWindow()
 	}
 	want.hi = max(want.hi, min(hi, most))
 	c.seq.lo, c.seq.next = want.lo, want.hi
 	return want
 }
+
+func (c *Clone) minWindow() int64 { return cmp.Or(c.opts.window, c.pace.window()) }
 
 // sequence is the evidence for a sequential reader: where it will be next if it is one.
 type sequence struct {
@@ -100,12 +146,24 @@ type sequence struct {
 // is fetching it.
 func (c *Clone) soonerAlone(f *flight, r uint64) bool {
 	most := float64(c.head().Bandwidth.Load()) / sharers
+	if _, n := c.geo.bytes(f.span); f.early && n <= smallFetch && most == 0 {
+		return false // it was sent before ours would be, and is as small
+	}
 	return !f.demand && f.estimate(c.pace, r, c.geo, most) > c.pace.alone()
+}
+
+// wantsRest tells whether a reader who wants s wants all that f brings from there on, and that is a
+// lot: then a request of his own for the first of it brings him the last of it no sooner, unless f is
+// held back by the cap.
+func (c *Clone) wantsRest(f *flight, s span) bool {
+	free := f.demand || c.head().Bandwidth.Load() == 0
+	return free && f.hi <= s.hi && c.geo.start(s.hi)-c.geo.start(s.lo) > smallFetch
 }
 
 // start runs f in a goroutine of the clone.
 func (c *Clone) start(f *flight) {
-	if !c.spawn(func() { c.fly(f, c.src, nil) }) {
+	if !c.spawn(func() { c.fly(f, nil, nil) }) {
+		f.post.release()
 		c.flights.remove(f)
 		f.end(ErrClosed)
 	}
@@ -113,28 +171,46 @@ func (c *Clone) start(f *flight) {
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, buffer); return &b }}
 
-// fly fetches f's span from src and deals with it. after, unless nil, is told how far it has come.
-// It returns when f has ended.
-func (c *Clone) fly(f *flight, src source.Source, after func(next uint64) error) error {
+// fly fetches f's span and deals with it. within, unless nil, limits what it does with the source;
+// after, unless nil, is told how far it has come. It returns when f has ended.
+func (c *Clone) fly(f *flight, within func(source.Source) source.Source, after func(next uint64) error) (err error) {
+	defer func() {
+		if fault := c.faulted(recover()); fault != nil {
+			c.flights.remove(f)
+			f.end(fault)
+			err = fault
+		}
+	}()
+	parent := c.ctx
 	if f.demand {
 		c.demands.begin()
 		defer c.demands.end()
+	} else {
+		parent = source.InBackground(parent)
 	}
-	// No word from the source for this long ends the flight, whoever waits for it.
-	ctx, cancel := context.WithCancelCause(c.ctx)
+	// No word from the source for this long, or next to none, ends the flight, whoever waits for it.
+	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	watchdog := time.AfterFunc(c.timeout(), func() {
-		cancel(source.WithKind(fmt.Errorf("%w (%v)", ErrTimeout, c.timeout()), source.Transient))
+	// It may run when the flight, and even the clone with its shared memory, is gone: Stop waits for
+	// nobody.
+	timeout := c.timeout()
+	watchdog := time.AfterFunc(timeout, func() {
+		cancel(source.WithKind(fmt.Errorf("%w (%v)", ErrTimeout, timeout), source.Transient))
 	})
 	defer watchdog.Stop()
+	src := source.Source(&watched{c.src, watchdog, c.timeout()})
+	if within != nil {
+		src = within(src)
+	}
 
-	err := c.stream(ctx, f, src, after, watchdog)
+	err = c.stream(ctx, f, src, after)
 	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
 		err = cause
 	}
 	if err != nil && c.ctx.Err() != nil {
 		err = ErrClosed
 	}
+	f.post.release()
 	c.flights.remove(f)
 	switch {
 	case err == nil:
@@ -152,7 +228,10 @@ func (c *Clone) fly(f *flight, src source.Source, after func(next uint64) error)
 // would take memory without bound. Who has joined it asks again, for no more than is wanted.
 var errGrounded = errors.New("nobody waits, and nothing is kept")
 
-func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after func(uint64) error, watchdog *time.Timer) error {
+func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after func(uint64) error) error {
+	if done, err := c.take(ctx, f, after); done {
+		return err
+	}
 	off, n := c.geo.bytes(f.span)
 	begin := time.Now()
 	stream, err := src.ReadRange(ctx, c.id, off, n)
@@ -160,7 +239,6 @@ func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after 
 		return err
 	}
 	defer stream.Close()
-	body := &watched{stream, watchdog, c.timeout()}
 	c.pace.answered(time.Since(begin))
 	f.answer()
 
@@ -174,10 +252,10 @@ func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after 
 		piece := buf[:min(int64(len(buf)), left)]
 		// A waiter gets each region as it comes; the background is better off with few copies.
 		need := len(piece)
-		if f.demand {
+		if f.demand || f.early && n <= smallFetch {
 			need = int(min(c.geo.regionSize(), left))
 		}
-		m, err := io.ReadAtLeast(body, piece[have:], max(need-have, 0))
+		m, err := io.ReadAtLeast(stream, piece[have:], max(need-have, 0))
 		c.head().Fetched.Add(uint64(m))
 		have += m
 		if k := c.geo.regions(at, int64(have)); k > 0 && have > 0 {
@@ -186,6 +264,9 @@ func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after 
 			unkept := c.install(ctx, f, span{at, at + k}, buf[:size])
 			at += k
 			have = copy(buf, buf[size:have])
+			if unkept != nil {
+				f.post.release() // no bit will tell the others
+			}
 			f.advance(at)
 			if unkept != nil && !f.demand {
 				return fmt.Errorf("%w: %w", errGrounded, unkept)
@@ -207,16 +288,57 @@ func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after 
 	return nil
 }
 
-// watched keeps a watchdog quiet for as long as bytes arrive.
+// watched is the source with a watchdog that barks when not enough has come within a timeout: a
+// connection that yields a byte now and then is as good as dead, and would keep its regions from
+// ever being asked for again. What this process itself waits for, a bandwidth or a disk, is not the
+// source's silence, and not counted.
 type watched struct {
-	r       io.Reader
+	src     source.Source
 	dog     *time.Timer
 	timeout time.Duration
 }
 
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
+// enough is how many bytes have to arrive within one timeout.
+const enough = 4 << 10
+
+func (w *watched) URL() string           { return w.src.URL() }
+func (w *watched) Unwrap() source.Source { return w.src }
+func (w *watched) Close() error          { return nil }
+
+func (w *watched) Identify(ctx context.Context, n int64) (source.Identity, []byte, error) {
 	w.dog.Reset(w.timeout)
+	defer w.dog.Stop()
+	return w.src.Identify(ctx, n)
+}
+
+func (w *watched) ReadRange(ctx context.Context, id source.Identity, off, n int64) (io.ReadCloser, error) {
+	w.dog.Reset(w.timeout)
+	defer w.dog.Stop()
+	body, err := w.src.ReadRange(ctx, id, off, n)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedBody{body: body, w: w, left: w.timeout}, nil
+}
+
+type watchedBody struct {
+	body io.ReadCloser
+	w    *watched
+	left time.Duration // until the dog barks
+	came int           // bytes since that was a whole timeout
+}
+
+func (b *watchedBody) Close() error { return b.body.Close() }
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	begun := time.Now()
+	b.w.dog.Reset(b.left)
+	n, err := b.body.Read(p)
+	b.w.dog.Stop()
+	b.left -= time.Since(begun)
+	if b.came += n; b.came >= enough {
+		b.left, b.came = b.w.timeout, 0
+	}
 	return n, err
 }
 

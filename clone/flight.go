@@ -16,7 +16,10 @@ import (
 type flight struct {
 	span
 	demand bool // somebody waits
+	early  bool // somebody will wait soon
 	sent   time.Time
+	post   *post // what other processes see of it; nil: nothing
+	tired  bool  // it has waited for a claim in vain; only its own goroutine looks
 
 	mu     sync.Mutex // guards the rest
 	next   uint64     // regions [lo, next) have been dealt with: local now, or in unkept
@@ -56,6 +59,8 @@ func (f *flight) await(ctx context.Context, r uint64) error {
 func (f *flight) advance(next uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	next = max(f.next, next)
+	f.post.advance(next)
 	f.next = next
 	close(f.tick)
 	f.tick = make(chan struct{})
@@ -128,6 +133,19 @@ type flights struct {
 // within s whose regions are all cold and in no other flight. fresh tells which. It returns nil
 // when at is not cold.
 func (t *flights) join(s span, at uint64, demand bool, cold func(span, uint64) span) (f *flight, fresh bool) {
+	return t.joinAs(s, at, cold, func(s span) *flight { return newFlight(s, demand) })
+}
+
+// joinEarly is join for what will be wanted soon.
+func (t *flights) joinEarly(s span, at uint64, cold func(span, uint64) span) (f *flight, fresh bool) {
+	return t.joinAs(s, at, cold, func(s span) *flight {
+		f := newFlight(s, false)
+		f.early = true
+		return f
+	})
+}
+
+func (t *flights) joinAs(s span, at uint64, cold func(span, uint64) span, add func(span) *flight) (f *flight, fresh bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, o := range t.list {
@@ -143,7 +161,7 @@ func (t *flights) join(s span, at uint64, demand bool, cold func(span, uint64) s
 	if s = cold(s, at); s.empty() {
 		return nil, false
 	}
-	f = newFlight(s, demand)
+	f = add(s)
 	t.list = append(t.list, f)
 	return f, true
 }

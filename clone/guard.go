@@ -19,23 +19,25 @@ func readFront(d dest.Dest) ([]byte, error) {
 	return b[:n], nil
 }
 
-// putGuard makes an empty dest one that is incomplete: guard, full size, synced. The guard is
-// durable before the size grows, so that what is long bears a guard, whenever power is lost.
+// openFront opens target to see what it begins with, for which it need not be written.
+func openFront(target dest.Target) (dest.Dest, error) {
+	d, err := target.Open()
+	if t, ok := target.(dest.Onlooker); ok && errors.Is(denied(err), ErrAccess) {
+		return t.OpenReadOnly()
+	}
+	return d, err
+}
+
+// putGuard makes an empty dest one that is incomplete: guard, full size, synced.
 func putGuard(d dest.Dest, guard [state.FirstBytes]byte, size int64) error {
 	if _, err := d.WriteAt(guard[:], 0); err != nil {
 		return fmt.Errorf("write guard: %w", err)
-	}
-	if err := syncDest(d); err != nil {
-		return err
 	}
 	if err := d.Truncate(size); err != nil {
 		return fmt.Errorf("set size: %w", err)
 	}
 	return syncDest(d)
 }
-
-// errUnsynced is returned when dest could not be synced: what it holds is not known any more.
-var errUnsynced = errors.New("sync")
 
 func syncDest(d dest.Dest) error {
 	if err := d.Sync(); err != nil {

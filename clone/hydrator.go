@@ -1,9 +1,11 @@
 package clone
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,8 +22,9 @@ const (
 	firstConnections = 24
 	mostConnections  = 64
 	floorConnections = 1
-	// politeConnections are begun while readers wait for the source, and for the first moment:
-	// whoever opens a database asks it something.
+	// shyConnections are begun at first while readers wait for the source, see politeness.
+	shyConnections = 2
+	// politeConnections are begun for the first moment: whoever opens a database asks it something.
 	politeConnections = 4
 	settle            = 25 * time.Millisecond
 	beatPeriod        = 20 * time.Millisecond
@@ -36,15 +39,15 @@ type hydrator struct {
 	c       *Clone
 	limiter *limit.Limiter
 	behind  *writeBehind
-	src     source.Source // within the limiter's bandwidth
-	knobs   uint64        // KnobGen that the limiter is of
-	cursor  uint64        // where linear order goes on
+	knobs   uint64 // KnobGen that the limiter is of
+	cursor  uint64 // where linear order goes on
 	running int
 	conns   int        // target when it adapts
 	done    chan error // of a range
 	hold    time.Time  // nothing is begun before
 	began   time.Time
 	backoff time.Duration
+	polite  politeness
 
 	// what adapting goes by
 	lastBytes uint64
@@ -56,9 +59,9 @@ type hydrator struct {
 
 // hydrate is the goroutine of the hydrator.
 func (c *Clone) hydrate() {
-	h := &hydrator{c: c, limiter: limit.NewLimiter(0, 0), knobs: ^uint64(0),
-		conns: firstConnections, done: make(chan error, 256)}
-	h.src = limit.New(c.src, h.limiter)
+	h := &hydrator{c: c, limiter: c.limiter, knobs: ^uint64(0),
+		conns:  firstConnections,
+		polite: politeness{level: shyConnections}, done: make(chan error, 256)}
 	h.behind = newWriteBehind(c)
 	defer func() { // ranges under way end with c.ctx, or with their bytes
 		for ; h.running > 0; h.running-- {
@@ -70,6 +73,7 @@ func (c *Clone) hydrate() {
 	if !h.elected() {
 		return
 	}
+	c.awaitWarm()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	h.began = time.Now()
@@ -94,7 +98,10 @@ func (h *hydrator) elected() bool {
 	for h.c.phase() == state.Live {
 		ok, err := h.c.st.File.TryLock(state.LockHydrator, 1, true)
 		if err == nil && ok {
+			h.c.hydrates.Store(true)
 			h.c.head().HydPID.Store(uint64(os.Getpid()))
+			h.c.head().HydBeat.Store(uint64(time.Now().UnixNano()))
+			h.c.posts.takeOver()
 			return true
 		}
 		if sleep(h.c.ctx, time.Second) != nil {
@@ -106,6 +113,7 @@ func (h *hydrator) elected() bool {
 
 // begin starts as many ranges as are allowed now.
 func (h *hydrator) begin() {
+	c := h.c
 	if gen := h.c.head().KnobGen.Load(); gen != h.knobs {
 		h.knobs = gen
 		h.limiter.SetBandwidth(int64(h.c.head().Bandwidth.Load()))
@@ -119,7 +127,7 @@ func (h *hydrator) begin() {
 			return
 		}
 		h.running++
-		go func() { h.done <- h.fetch(f) }()
+		go func() { h.done <- c.guard(func() error { return h.fetch(f) }) }()
 	}
 }
 
@@ -186,41 +194,83 @@ func (h *hydrator) full() int {
 
 // target is how many ranges to have in flight.
 func (h *hydrator) target() int {
-	switch active := h.c.demands.active(); {
+	h.polite.look(h.c.pace, h.full())
+	switch {
 	case h.c.full.Load():
 		return floorConnections // to see whether dest works again
-	case active && h.c.pace.pressed():
-		return floorConnections
-	case active || time.Since(h.began) < settle:
+	case h.c.demands.active():
+		return min(h.full(), h.polite.level)
+	case h.c.early.large() || time.Since(h.began) < settle:
 		return min(h.full(), politeConnections)
 	}
 	return h.full()
 }
 
-// pick returns the next range: the neighbourhood of the last read, then linear. nil when all that
-// is cold is being fetched.
+// politeness is how many ranges are in flight while readers wait for the source: more by the
+// reader, for as long as they wait no longer for that, and half when they do.
+type politeness struct {
+	level int
+	seen  uint64 // readers
+}
+
+func (p *politeness) look(pace *pace, full int) {
+	readers, pressed := pace.readers()
+	switch {
+	case readers == p.seen:
+	case pressed:
+		p.level = max(p.level/2, floorConnections)
+	default:
+		p.level = min(p.level+1, max(full, floorConnections))
+	}
+	p.seen = readers
+}
+
+// pick returns the next range: the neighbourhood of the last read, then linear, but for what nobody
+// will read, which comes last. nil when all that is cold is being fetched.
 func (h *hydrator) pick() *flight {
 	c := h.c
 	if hint := c.takeHint(); hint < c.geo.count {
-		if f := h.around(hint); f != nil {
+		if f := h.around(hint, c.geo.count); f != nil {
 			return f
 		}
 	}
+	last := c.fetchedLast()
+	if f := h.linear(last); f != nil {
+		return f
+	}
+	for _, s := range last {
+		for s = c.coldIn(s); !s.empty(); s = c.coldIn(span{s.lo + 1, s.hi}) {
+			if f := h.around(s.lo, s.hi); f != nil {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// linear is pick without hints and without the regions in last, spans in their order.
+func (h *hydrator) linear(last []span) *flight {
+	c := h.c
 	for wrapped := false; ; {
 		r, ok := c.hydrated().NextClear(h.cursor, c.geo.count)
-		if !ok {
-			if wrapped || h.cursor == 0 {
-				return nil
+		i, _ := slices.BinarySearchFunc(last, r, func(s span, r uint64) int { return cmp.Compare(s.hi, r+1) })
+		switch {
+		case !ok:
+			h.cursor = c.geo.count
+		case i < len(last) && last[i].contains(r):
+			h.cursor = last[i].hi
+		default:
+			hi := c.geo.count
+			if i < len(last) {
+				hi = last[i].lo
 			}
-			h.cursor, wrapped = 0, true
-			continue
+			if f := h.around(r, hi); f != nil {
+				h.cursor = f.hi
+				return f
+			}
+			// r is on its way, or local by a bit that is still to come.
+			h.cursor = max(c.flights.after(r), c.posts.after(r), r+1)
 		}
-		if f := h.around(r); f != nil {
-			h.cursor = f.hi
-			return f
-		}
-		// r is on its way, or local by a bit that is still to come.
-		h.cursor = max(c.flights.after(r), r+1)
 		if h.cursor >= c.geo.count {
 			if wrapped {
 				return nil
@@ -230,16 +280,21 @@ func (h *hydrator) pick() *flight {
 	}
 }
 
-// around is a new flight from cold region r on, to the next multiple of the batch.
-func (h *hydrator) around(r uint64) *flight {
+// around is a new flight from cold region r on, to the next multiple of the batch, or to hi.
+func (h *hydrator) around(r, hi uint64) *flight {
 	c := h.c
 	if c.local(r) {
 		c.settle(r)
 		return nil
 	}
 	s := c.geo.align(span{r, r + 1}, h.batch())
-	f, fresh := c.flights.join(span{r, s.hi}, r, false, c.coldAround)
+	f, fresh := c.flights.join(span{r, min(s.hi, hi)}, r, false, c.coldAround)
 	if !fresh {
+		return nil
+	}
+	if !c.post(f) {
+		c.flights.remove(f)
+		f.end(errGrounded)
 		return nil
 	}
 	return f
@@ -249,7 +304,8 @@ func (h *hydrator) around(r uint64) *flight {
 func (h *hydrator) fetch(f *flight) error {
 	off, n := h.c.geo.bytes(f.span)
 	t := &trail{w: h.behind, next: off, end: off + n}
-	return h.c.fly(f, h.src, func(next uint64) error { return t.upTo(h.c.ctx, h.c.geo.start(next)) })
+	return h.c.fly(f, func(src source.Source) source.Source { return limit.New(src, h.limiter) },
+		func(next uint64) error { return t.upTo(h.c.ctx, h.c.geo.start(next)) })
 }
 
 // finished notes how a range ended. Errors that may go away slow the background down.
@@ -285,6 +341,7 @@ func (h *hydrator) beat(now time.Time) {
 	}
 	head := h.c.head()
 	head.HydBeat.Store(uint64(now.UnixNano()))
+	h.c.posts.renew()
 	bytes := head.Fetched.Load()
 	r := float64(bytes-h.lastBytes) / sec
 	h.lastBytes, h.lastTime = bytes, now

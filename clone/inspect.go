@@ -12,13 +12,24 @@ import (
 )
 
 // Status says how the clone is doing. After Close, how it was doing then.
-func (c *Clone) Status() Status {
-	leave, err := c.enter()
-	if err != nil {
-		return *c.final.Load()
+func (c *Clone) Status() (s Status) {
+	if c.look != nil {
+		return c.look.status()
 	}
-	defer leave()
-	return c.status()
+	leave, err := c.enter()
+	if err == nil {
+		func() {
+			defer leave(&err)
+			s = c.status()
+		}()
+	}
+	if err == nil {
+		return s
+	}
+	if broken := c.broken.Load(); broken != nil {
+		return c.brokenStatus(*broken)
+	}
+	return *c.final.Load()
 }
 
 func (c *Clone) status() Status {
@@ -89,12 +100,20 @@ func Inspect(path string) (Status, error) {
 	store := state.PathStore(path, 0)
 	f, err := store.OpenReadOnly()
 	if errors.Is(err, fs.ErrNotExist) {
-		return inspectPlain(path)
+		s, plainErr := inspectPlain(path)
+		if !errors.Is(plainErr, ErrOrphan) {
+			return s, plainErr
+		}
+		// It may be in the making: its state file came before its guard, and is there by now.
+		if f, err = store.OpenReadOnly(); errors.Is(err, fs.ErrNotExist) {
+			return s, plainErr
+		}
 	}
 	if err != nil {
 		return Status{}, fmt.Errorf("open state file: %w", err)
 	}
-	s, err := inspectState(path, f)
+	var s Status
+	err = whileMapped(store.Name(), func() (err error) { s, err = inspectState(path, f); return err })
 	if err = errors.Join(err, f.Close()); err != nil {
 		return Status{}, fmt.Errorf("%s: %w", store.Name(), err)
 	}
@@ -109,9 +128,11 @@ func inspectPlain(path string) (Status, error) {
 	if !st.Mode().IsRegular() {
 		return Status{}, fmt.Errorf("%s: not a regular file", path)
 	}
+	mode := "rw"
 	d, err := dest.File(path).Open()
-	if errors.Is(err, fs.ErrPermission) {
-		return Status{State: StateDetached, Mode: "ro", Size: st.Size()}, nil
+	if errors.Is(denied(err), ErrAccess) {
+		mode = "ro"
+		d, err = openFront(dest.File(path))
 	}
 	if err != nil {
 		return Status{}, err
@@ -123,11 +144,14 @@ func inspectPlain(path string) (Status, error) {
 	if state.IsGuard(front) {
 		return Status{}, orphan(path, path+state.Suffix)
 	}
-	return Status{State: StateDetached, Mode: "rw", Size: st.Size()}, nil
+	return Status{State: StateDetached, Mode: mode, Size: st.Size()}, nil
 }
 
 func inspectState(path string, f state.File) (Status, error) {
-	st, err := state.Load(f)
+	st, err := state.Look(f)
+	if err == nil {
+		err = st.CopyMaps()
+	}
 	if err != nil {
 		return Status{}, err
 	}
@@ -158,6 +182,9 @@ func inspectState(path string, f state.File) (Status, error) {
 // volatileCounts tells whether the volatile part is the truth now: somebody has the clone open, or
 // the next to open it would adopt it.
 func volatileCounts(path string, st *state.State) bool {
+	if live, err := st.File.Held(state.LockLive); err == nil && live {
+		return true // somebody has it open, be it by another mount
+	}
 	now := state.Stamp{Boot: state.BootID()}
 	var err1, err2 error
 	now.State, err1 = st.File.ID()

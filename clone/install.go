@@ -15,9 +15,9 @@ import (
 const zeroRun = 64 << 10
 
 // writeBytes bounds one write of fetched bytes to dest. Larger ones make the kernel look for larger
-// pieces of free memory for its page cache: measured, 256 KiB at a time took two to three times the
-// processor time of 64 KiB once memory was fragmented, and hydration half the rate.
-const writeBytes = 64 << 10
+// pieces of free memory for its page cache: measured, 512 KiB at a time took twice the processor time of
+// 128 KiB once memory was fragmented, and at worse times 256 KiB did; 64 KiB took a twentieth more.
+const writeBytes = 128 << 10
 
 // install puts the fetched bytes of s into dest, where the regions are still cold: claim →
 // re-check → copy → publish. What cannot be kept is held aside in f for those who wait, and the
@@ -31,8 +31,8 @@ func (c *Clone) install(ctx context.Context, f *flight, s span, b []byte) (first
 			lo = max(run.hi, lo+1)
 			continue
 		}
-		off, n := c.geo.bytes(run)
-		if err := c.installRun(ctx, run, b[off-base:off-base+n]); err != nil {
+		put := func(at, n int64) error { return c.copyNoted(b[at-base:at-base+n], at) }
+		if err := c.installRun(ctx, f, run, put); err != nil {
 			c.keepFailed(err)
 			for r := run.lo; r < run.hi && f != nil; r++ {
 				ro, rn := c.geo.bytes(span{r, r + 1})
@@ -41,6 +41,9 @@ func (c *Clone) install(ctx context.Context, f *flight, s span, b []byte) (first
 			first = cmp.Or(first, err)
 		}
 		lo = run.hi
+	}
+	if first == nil {
+		c.seen(b, base)
 	}
 	return first
 }
@@ -73,25 +76,32 @@ func (c *Clone) claimRegions() uint64 { return max(uint64(maxClaim)>>c.geo.shift
 // its hands, they are better given to those who wait for them, and the region left cold.
 const patience = time.Second
 
-func (c *Clone) installRun(ctx context.Context, s span, b []byte) error {
+// installRun makes what is cold of s local. put brings the bytes of a range into dest.
+func (c *Clone) installRun(ctx context.Context, f *flight, s span, put func(off, n int64) error) error {
 	if c.mode() != state.ReadWrite || c.full.Load() && !c.destDue() {
 		return errNotKeeping
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, min(patience, c.timeout()/2), ErrBusy)
+	wait := min(patience, c.timeout()/2)
+	if f != nil && f.tired {
+		wait = time.Millisecond
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, ErrBusy)
 	defer cancel()
 	release, err := c.claims.acquire(ctx, s)
 	if err != nil {
+		if f != nil {
+			f.tired = true // those behind are not to wait as long, each in its turn
+		}
 		return fmt.Errorf("%w: %w", errNotClaimed, err)
 	}
 	defer release()
-	base := c.geo.start(s.lo)
 	for lo := s.lo; lo < s.hi; {
 		run := c.coldRun(span{lo, s.hi})
 		if run.empty() {
 			break
 		}
 		off, n := c.geo.bytes(run)
-		if err := c.copyIn(b[off-base:off-base+n], off); err != nil {
+		if err := put(off, n); err != nil {
 			return err
 		}
 		c.publish(run)
@@ -115,24 +125,30 @@ var (
 	errNotClaimed = errors.New("not kept")
 )
 
+// copyNoted is copyIn, with a note in the ledger.
+func (c *Clone) copyNoted(b []byte, off int64) error {
+	err := c.copyIn(b, off)
+	if err == nil {
+		c.ledger.add(off, b)
+	}
+	return err
+}
+
 // copyIn writes source bytes to dest. Zeros are punched or written, never passed over: what dest
 // holds there may be the rest of a write that a crash undid. Needs the claim on these regions.
 func (c *Clone) copyIn(b []byte, off int64) error {
-	// Where dest was cut inside a region and the record of that region was lost, the region
-	// ends where dest does.
-	size, err := c.dst.Size()
+	n, err := c.inDest(off, int64(len(b)))
 	if err != nil {
 		return err
 	}
-	if off+int64(len(b)) > size {
-		b = b[:max(size-off, 0)]
-	}
+	b = b[:n]
 	if off == 0 && c.guarded() {
 		// Until now region 0 was cold, so the first bytes were the source's, whatever a writer
 		// that died may have left.
 		var first [state.FirstBytes]byte
 		n := copy(first[:], b)
 		c.head().SetFirst(first)
+		c.head().Marks.Add(1)
 		b, off = b[n:], int64(n)
 	}
 	for len(b) > 0 {
@@ -150,6 +166,16 @@ func (c *Clone) copyIn(b []byte, off int64) error {
 		b, off = b[n:], off+int64(n)
 	}
 	return nil
+}
+
+// inDest is how many of the n bytes at off lie in dest. Where dest was cut inside a region and the
+// record of that region was lost, the region ends where dest does.
+func (c *Clone) inDest(off, n int64) (int64, error) {
+	size, err := c.dst.Size()
+	if err != nil || off+n <= size {
+		return n, err
+	}
+	return max(size-off, 0), c.checkCut(size)
 }
 
 // zero makes [off, off+n) of dest zeros.
@@ -172,10 +198,13 @@ func (c *Clone) zero(off, n int64) error {
 
 var nothing [zeroRun]byte
 
+// isNothing tells whether the first zeroRun bytes of b are zeros. It stops at the first that is not.
+func isNothing(b []byte) bool { return *(*[zeroRun]byte)(b) == nothing }
+
 // zeros is how many bytes of b are zeros before the first that is not.
 func zeros(b []byte) int {
 	n := 0
-	for len(b)-n >= len(nothing) && [zeroRun]byte(b[n:n+zeroRun]) == nothing {
+	for len(b)-n >= zeroRun && isNothing(b[n:]) {
 		n += zeroRun
 	}
 	for n < len(b) && b[n] == 0 {
@@ -187,7 +216,7 @@ func zeros(b []byte) int {
 // data is how many bytes of b to write before it is worth looking for zeros again.
 func data(b []byte) int {
 	for n := zeroRun; n+zeroRun <= len(b); n += zeroRun {
-		if [zeroRun]byte(b[n:n+zeroRun]) == nothing {
+		if isNothing(b[n:]) {
 			return n
 		}
 	}

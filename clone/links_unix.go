@@ -32,3 +32,9 @@ func sameFile(s dest.Stater, path string) (bool, error) {
 	}
 	return err == nil && a.Dev == b.Dev && a.Ino == b.Ino, err
 }
+
+// replaced tells whether path does not lead to the file that s is, any more.
+func replaced(s dest.Stater, path string) (bool, error) {
+	same, err := sameFile(s, path)
+	return err == nil && !same, err
+}

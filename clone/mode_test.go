@@ -124,8 +124,9 @@ func TestFailedRecordMakesReadOnly(t *testing.T) {
 	r := newRig(t, 300_000, quiet, keep)
 	_, faults := faulty(r)
 	r.open()
+	// From before the write on, and for good: the keeper may be the first to write a record, or a trace.
+	faults.Inject(faultio.Fault{Op: faultio.Write, K: 1, Sticky: true})
 	r.write(fill('x', 512), 102_400)
-	faults.Inject(faultio.Fault{Op: faultio.Write, K: 1})
 	if err := r.c.Sync(context.Background()); !errors.Is(err, ErrReadOnly) {
 		t.Fatalf("sync: %v", err)
 	}
@@ -168,5 +169,32 @@ func TestSyncsShareCommits(t *testing.T) {
 		if err := <-errs; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Whoever judges a clone in mode ro may be killed in the middle of it: the next one finds that mode.
+func TestModeOutlivesWhoDiesJudging(t *testing.T) {
+	r := newRig(t, 30_000, quiet)
+	r.open()
+	r.c.setMode(state.ReadOnly, syscall.EIO)
+	kill(r.c)
+	f, err := r.store.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := state.Load(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	durable, err := state.OpenDurable(f, st.Layout, st.Super.UUID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Reset(durable) // and then it is killed
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.open().mode(); got != state.ReadOnly {
+		t.Errorf("mode %v, want ro", got)
 	}
 }

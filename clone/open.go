@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"hydrant/clone/state"
@@ -27,6 +28,10 @@ const openTries = 5
 // src when there is neither. Attaching sends nothing to the source; making one sends one request.
 // src may be nil for a clone that exists, see Options.OpenSource. It is the clone's from now on,
 // and closed with it, or by Open when that fails.
+//
+// A clone that exists and may not be written, by this user or on this mount, is opened for reading:
+// its Status has mode ro, what is cold is fetched and kept in memory only, and whatever would change
+// something is refused with ErrAccess. Of opts only OpenSource, Trust and Knobs.Timeout count then.
 //
 // Errors: those of opening in errors.go; source's, when there is one to be asked; fs.ErrNotExist
 // when there is neither clone nor source.
@@ -50,6 +55,9 @@ func OpenPath(ctx context.Context, src source.Source, path string, opts *Options
 		return nil, err
 	}
 	o := &opening{src: src, dst: dest.FileMode(path, mode), store: state.PathStore(path, mode), comp: pathCompanions(path)}
+	if opts != nil && opts.WrapDest != nil {
+		o.dst = opts.WrapDest(o.dst)
+	}
 	return o.run(ctx, opts)
 }
 
@@ -77,9 +85,13 @@ type opening struct {
 	store state.Store
 	comp  Companions // nil: none
 	opts  Options
-	head  []byte   // the first bytes of the source, when this call asked for them
-	uuid  [16]byte // of the clone that they are for
-	made  bool     // this call made the destination
+	head  []byte    // the first bytes of the source, when this call asked for them
+	uuid  [16]byte  // of the clone that they are for
+	made  bool      // this call made the destination
+	guess *guess    // the trace that lies beside the source, when this call asked for that
+	found dest.Dest // the destination that was opened last
+
+	denied error // why it may not be written
 }
 
 // run opens the clone, or closes the source.
@@ -88,6 +100,13 @@ func (o *opening) run(ctx context.Context, opts *Options) (*Clone, error) {
 		o.opts = *opts
 	}
 	c, err := o.open(ctx)
+	if errors.Is(err, ErrAccess) {
+		o.denied = err
+		c, err = o.look(ctx)
+	}
+	if err != nil {
+		o.guess.drop()
+	}
 	if err != nil && o.src != nil {
 		err = errors.Join(err, o.src.Close())
 	}
@@ -98,26 +117,29 @@ func (o *opening) open(ctx context.Context) (*Clone, error) {
 	if err := o.opts.Knobs.validate(); err != nil {
 		return nil, err
 	}
-	deadline := time.Now().Add(DefaultTimeout)
+	timeout := o.timeout()
+	deadline := time.Now().Add(timeout)
 	for wait := 100 * time.Microsecond; ; wait = min(2*wait, 20*time.Millisecond) {
 		f, err := o.store.Open()
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			err = o.make(ctx)
 		case err != nil:
-			return nil, fmt.Errorf("open state file %s: %w", o.store.Name(), err)
+			return nil, fmt.Errorf("open state file %s: %w", o.store.Name(), denied(err))
 		default:
 			var c *Clone
-			if c, err = o.attach(ctx, f); err == nil {
+			err = whileMapped(o.store.Name(), func() (err error) { c, err = o.attach(ctx, f); return err })
+			if err == nil {
 				return c, nil
 			}
+			o.abandon()
 			err = errors.Join(err, f.Close())
 		}
 		if err != nil && !errors.Is(err, errAgain) {
 			return nil, err
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("%s: %w: gave up after %v", o.store.Name(), ErrBusy, DefaultTimeout)
+			return nil, fmt.Errorf("%s: %w: gave up after %v", o.store.Name(), ErrBusy, timeout)
 		}
 		if err != nil {
 			if err := sleep(ctx, wait); err != nil {
@@ -125,6 +147,22 @@ func (o *opening) open(ctx context.Context) (*Clone, error) {
 			}
 		}
 	}
+}
+
+// abandon closes dest, if a fault came before somebody else could. To close it twice is harmless.
+func (o *opening) abandon() {
+	if o.found != nil {
+		_ = o.found.Close()
+		o.found = nil
+	}
+}
+
+// denied marks an error that comes of a lack of permission to write.
+func denied(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w: %w", ErrAccess, err)
+	}
+	return err
 }
 
 // errAgain: another process was quicker, or is in the middle of something short. Look again.
@@ -166,7 +204,7 @@ func (o *opening) make(ctx context.Context) error {
 // noDest returns nil when nothing is at the destination, and otherwise what that means where there
 // is no state file.
 func (o *opening) noDest() error {
-	d, err := o.dst.Open()
+	d, err := openFront(o.dst)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -178,30 +216,52 @@ func (o *opening) noDest() error {
 		return fmt.Errorf("read %s: %w", o.dst.Name(), err)
 	}
 	if !state.IsGuard(front) {
+		o.sweep()
 		return fmt.Errorf("%s: %w", o.dst.Name(), ErrPlain)
 	}
 	// The state file may have come since we looked for it.
-	if f, err := o.store.Open(); err == nil {
+	f, err := o.store.Open()
+	if err == nil {
 		return errors.Join(errAgain, f.Close())
 	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return errAgain
+	}
 	return orphan(o.dst.Name(), o.store.Name())
+}
+
+// sweep takes away what those have left who were killed while they made a state file: of a clone that
+// is being made, or of one that another made, completed and detached meanwhile.
+func (o *opening) sweep() {
+	if s, ok := o.store.(interface{ Sweep() }); ok {
+		s.Sweep()
+	}
 }
 
 func orphan(dst, store string) error {
 	return fmt.Errorf("%s %w %s: put that back, or delete %s and clone again", dst, ErrOrphan, store, dst)
 }
 
+// timeout bounds each wait before there is a clone to say how long it is.
+func (o *opening) timeout() time.Duration {
+	if t := o.opts.Knobs.Timeout; t != nil {
+		return *t
+	}
+	return DefaultTimeout
+}
+
 // superblock asks the source what it is and writes that down.
 func (o *opening) superblock(ctx context.Context) (*state.Superblock, error) {
-	timeout := DefaultTimeout
-	if t := o.opts.Knobs.Timeout; t != nil {
-		timeout = *t
-	}
+	timeout := o.timeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w (%v)", ErrTimeout, timeout))
 	defer cancel()
-	src, err := newCounted(o.src, openTries)
+	src, err := newCounted(o.src, openTries, func() time.Duration { return timeout })
 	if err != nil {
 		return nil, err
+	}
+	if !o.opts.NoTrace && !o.opts.NoBackground {
+		o.guess.drop()
+		o.guess = askForTrace(o.src, timeout)
 	}
 	id, head, err := src.Identify(ctx, headBytes)
 	if err != nil && errors.Is(err, context.DeadlineExceeded) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hydrant/clone/state"
+	"hydrant/dest"
 	"hydrant/source"
 )
 
@@ -41,13 +42,23 @@ type Options struct {
 	// touch.
 	NoBackground bool
 
+	// NoTrace switches off everything to do with traces: what is read is not noted for the next run, no
+	// trace that lies beside the source is asked for, and none is fetched ahead.
+	NoTrace bool
+
+	// Advisor says what readers will want. nil: nobody does. It is asked by this process, of what
+	// this process fetches.
+	Advisor Advisor
+
 	// OpenSource opens the source of a clone that exists and for which Open was given none. It is
 	// called with the recorded address. nil: Open needs a source.
 	OpenSource func(ctx context.Context, url string) (source.Source, error)
 
 	// Quiesce runs publish while nobody uses dest's companion files, or returns an error, and then
-	// completion is tried again later. A database on top takes its own locks here. nil: publish is
-	// run at once. It may be called before Open has returned.
+	// completion is tried again later. ErrTransaction and ErrBusy pass by themselves; with any other
+	// the clone is paused until a later attempt succeeds, and Wait returns it. A database on top
+	// takes its own locks here. nil: publish is run at once. It may be called before Open has
+	// returned. Close ends its ctx and waits for it; until then all of the clone can be used.
 	Quiesce func(ctx context.Context, publish func() error) error
 
 	// OnEvent is called for each Event, one at a time, from a goroutine of the clone, perhaps before
@@ -59,6 +70,14 @@ type Options struct {
 
 	// Mode is dest's mode at creation. 0: 0644 less the umask.
 	Mode fs.FileMode
+
+	// WrapDest puts something around the destination of OpenPath, say one whose writes fail on
+	// purpose. nil: nothing.
+	WrapDest func(dest.Target) dest.Target
+
+	// window is the least that is asked of the source for a read, in bytes; 0: 64 KiB. Tests of
+	// clones of a few regions would otherwise fetch all of them with the first.
+	window int64
 }
 
 // Knobs can be changed at any time, by any process, for all processes of a clone.

@@ -13,6 +13,7 @@ type pace struct {
 	rate    float64       // of one connection, bytes per second
 	small   time.Duration // of a whole fetch that somebody waited for, up to smallFetch
 	best    time.Duration // the least that small has been lately
+	demands uint64        // how many of these there were
 }
 
 // smallFetch bounds what counts as a small fetch, in bytes: little more than its latency.
@@ -38,6 +39,7 @@ func (p *pace) fetched(demand bool, n int64, d time.Duration) {
 		p.rate += (float64(n)/rest.Seconds() - p.rate) / 5
 	}
 	if demand && n <= smallFetch {
+		p.demands++
 		p.small += (d - p.small) / 3
 		// Forgotten by a hundredth each time: the source may have moved away for good.
 		p.best = min(p.best+p.best/100, d)
@@ -49,6 +51,26 @@ func (p *pace) alone() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.small
+}
+
+// window is how much to ask for around what a reader wants, in bytes: what comes in a sixteenth of
+// the time that the source takes to begin, so that the neighbours cost next to nothing.
+func (p *pace) window() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := int64(minWindow); ; w *= 2 {
+		if w == smallFetch || 2*float64(w) > p.rate*p.latency.Seconds()/16 {
+			return w
+		}
+	}
+}
+
+// readers is how many readers have waited for a small fetch, and pressed.
+func (p *pace) readers() (n uint64, pressed bool) {
+	pressed = p.pressed()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.demands, pressed
 }
 
 // pressed tells whether readers wait much longer than they would if nobody else were fetching.

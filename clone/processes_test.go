@@ -171,7 +171,7 @@ func TestNamesOfSideFilesChangeOnceForAll(t *testing.T) {
 // are answered, writes say why not.
 func TestStoppedProcessHoldsNobodyUpForEver(t *testing.T) {
 	r := newRig(t, 1<<20, quiet, keep)
-	r.opts.Knobs.Timeout = knob(200 * time.Millisecond)
+	r.opts.Knobs.Timeout = knob(600 * time.Millisecond)
 	stopped := r.open()
 	other := r.open()
 	release, err := stopped.claims.acquire(context.Background(), span{1024, 1100})

@@ -34,7 +34,7 @@ func (r *rig) inFlight(off, n int64) (open func(), done chan struct{}) {
 }
 
 // Whatever is done to a cold region while a copy of it is on its way stands when that arrives. In
-// dm-clone a discard did not (research notes, block layer).
+// dm-clone's first version a discard did not.
 func TestChangeStandsAgainstACopyInFlight(t *testing.T) {
 	const at = 1 << 20
 	ctx := context.Background()

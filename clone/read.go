@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"hydrant/clone/state"
 )
@@ -14,13 +15,16 @@ import (
 // longer than the timeout. It may be called at any time from any goroutine.
 //
 // Errors: ErrStalled, at once, for cold bytes while the source fails for good; ErrTimeout;
-// ErrFailed; ErrClosed; ctx's.
-func (c *Clone) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+// ErrFailed; ErrClosed; ctx's; for a clone that is open for reading only, ErrMoved.
+func (c *Clone) ReadAt(ctx context.Context, p []byte, off int64) (_ int, err error) {
+	if c.look != nil {
+		return c.look.readAt(ctx, p, off)
+	}
 	leave, err := c.enter()
 	if err != nil {
 		return 0, err
 	}
-	defer leave()
+	defer leave(&err)
 	if off < 0 {
 		return 0, fmt.Errorf("read at %d: %w", off, ErrUsage)
 	}
@@ -43,20 +47,28 @@ func (c *Clone) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 func (c *Clone) readSome(ctx context.Context, p []byte, off int64) (int, error) {
 	r := c.geo.region(off)
 	if off >= c.geo.size || c.local(r) {
+		if off < c.geo.size && !c.opts.NoTrace && c.guarded() {
+			c.touches.noteLocal(c.geo, off, int64(len(p)))
+		}
 		return c.readLocal(p[:c.localRun(r, off, int64(len(p)))], off)
 	}
 	if err := c.stalled(); err != nil {
 		return 0, err
 	}
+	if !c.opts.NoTrace {
+		c.touches.note(off, int64(len(p)))
+	}
 	last := c.geo.touched(off, int64(len(p))).hi
-	f := c.demand(r, last)
+	hi, then := c.missed(off, int64(len(p)))
+	f, err := c.demand(ctx, r, max(last, hi))
+	then()
 	if f == nil {
-		return 0, nil
+		return 0, err
 	}
 	c.giveHint(f.hi)
 	// While this one is on its way, ask for what comes after it.
 	if next := c.flights.after(r); next < last && !c.local(next) {
-		c.demand(next, last)
+		c.ahead(next, last)
 	}
 	return c.readAside(ctx, f, r, p, off)
 }
@@ -67,12 +79,13 @@ func (c *Clone) readSome(ctx context.Context, p []byte, off int64) (int, error) 
 func (c *Clone) readAside(ctx context.Context, f *flight, r uint64, p []byte, off int64) (int, error) {
 	done := 0
 	for ; r < f.hi && done < len(p); r++ {
-		if err := c.await(ctx, f, r); errors.Is(err, errGrounded) {
+		by, err := c.await(ctx, f, r)
+		if errors.Is(err, errGrounded) {
 			break
 		} else if err != nil {
 			return done, err
 		}
-		b, _ := f.aside(r)
+		b, _ := by.aside(r)
 		if b == nil || c.local(r) {
 			break
 		}
@@ -81,22 +94,53 @@ func (c *Clone) readAside(ctx context.Context, f *flight, r uint64, p []byte, of
 	return done, nil
 }
 
-// await waits for region r of f, no longer than the timeout.
-func (c *Clone) await(ctx context.Context, f *flight, r uint64) error {
+// await waits for region r of f, no longer than the timeout, and returns the flight that has dealt with
+// it: another one when f, which was begun when nobody was in a hurry, is late. Bandwidth that is capped,
+// a connection that is slow, and what else shares these cannot all be foreseen when f is joined.
+func (c *Clone) await(ctx context.Context, f *flight, r uint64) (*flight, error) {
 	if err := c.stalled(); err != nil {
-		return err
+		return nil, err
+	}
+	if f.early { // a demand has begun when its own flight has
+		c.demands.begin()
+		defer c.demands.end()
 	}
 	timeout := c.timeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w (%v)", ErrTimeout, timeout))
 	defer cancel()
-	err := f.await(ctx, r)
+	err := c.awaitBriefly(ctx, f, r)
+	if errors.Is(err, errLate) {
+		g := c.overtake(r)
+		if g == nil {
+			return f, nil
+		}
+		f, err = g, g.await(ctx, r)
+	}
 	if err != nil {
 		// Why a flight ended may be the reason that the clone is stalled; say it in one way.
 		if s := c.stalled(); s != nil {
-			return s
+			return nil, s
 		}
 	}
-	return err
+	return f, err
+}
+
+// lateness is how late a flight has to be, at least, before what it brings is asked for again.
+const lateness = 500 * time.Millisecond
+
+// errLate ends waiting for what was to come sooner.
+var errLate = errors.New("late")
+
+// awaitBriefly waits for region r of f. errLate: it takes much longer than it seemed to, and f is none
+// that somebody waited for from the beginning.
+func (c *Clone) awaitBriefly(ctx context.Context, f *flight, r uint64) error {
+	if f.demand {
+		return f.await(ctx, r)
+	}
+	seemed := f.estimate(c.pace, r, c.geo, float64(c.head().Bandwidth.Load())/sharers)
+	ctx, cancel := context.WithTimeoutCause(ctx, max(lateness, 4*(seemed+c.pace.alone())), errLate)
+	defer cancel()
+	return f.await(ctx, r)
 }
 
 // localRun is how many of the n bytes at off, which lies in local region r or past the source's
@@ -122,6 +166,12 @@ func (c *Clone) readLocal(p []byte, off int64) (int, error) {
 	if err == nil && n < len(p) {
 		err = io.ErrUnexpectedEOF
 	}
+	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) // and did not fail
+	if end := off + int64(n); ended && n < len(p) && end < c.geo.size {
+		if err := c.checkCut(end); err != nil {
+			return 0, err
+		}
+	}
 	if guarded && off < state.FirstBytes {
 		first := c.head().GetFirst()
 		copy(p[:n], first[off:])
@@ -133,12 +183,12 @@ func (c *Clone) readLocal(p []byte, off int64) (int, error) {
 }
 
 // Hydrate makes [off, off+n) local and waits until it is.
-func (c *Clone) Hydrate(ctx context.Context, off, n int64) error {
+func (c *Clone) Hydrate(ctx context.Context, off, n int64) (err error) {
 	leave, err := c.enter()
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer leave(&err)
 	if off < 0 || n < 0 {
 		return fmt.Errorf("hydrate %d bytes at %d: %w", n, off, ErrUsage)
 	}
@@ -164,14 +214,15 @@ func (c *Clone) hydrateRegion(ctx context.Context, r, hi uint64) error {
 	if err := c.stalled(); err != nil {
 		return err
 	}
-	f := c.demand(r, hi)
+	f, err := c.demand(ctx, r, hi)
 	if f == nil {
-		return nil
+		return err
 	}
 	if next := c.flights.after(r); next < hi && !c.local(next) {
-		c.demand(next, hi)
+		c.ahead(next, hi)
 	}
-	if err := c.await(ctx, f, r); errors.Is(err, errGrounded) {
+	f, err = c.await(ctx, f, r)
+	if errors.Is(err, errGrounded) {
 		return nil // look again
 	} else if err != nil {
 		return err

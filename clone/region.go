@@ -48,6 +48,15 @@ func (g geometry) bytes(s span) (off, n int64) {
 	return off, g.start(s.hi) - off
 }
 
+// inside is the span of regions that r has a byte of, empty when none of it is in the source.
+func (g geometry) inside(r Range) span {
+	end := r.Off + min(r.Len, g.size) // no overflow: Off is below size where it counts
+	if off := max(r.Off, 0); r.Off < g.size && r.Len > 0 && end > off {
+		return g.touched(off, min(end, g.size)-off)
+	}
+	return span{g.count, g.count}
+}
+
 // touched is the span of regions that [off, off+n) has a byte of.
 func (g geometry) touched(off, n int64) span {
 	if n <= 0 || off >= g.size {

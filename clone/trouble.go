@@ -18,8 +18,10 @@ import (
 // place.
 type trouble struct {
 	mu     sync.Mutex // guards the rest
+	doubt  *hindrance // some bytes in dest are not the source's: for good
 	source *hindrance // the source fails for good: so do cold reads
 	dest   *hindrance // dest takes no bytes of the source: reads go on
+	end    *hindrance // all is local, and something lies in the way of completing
 	low    *hindrance // the background leaves the rest of the disk alone
 	last   error      // what failed last and is tried again
 
@@ -45,7 +47,7 @@ const (
 func longer(wait time.Duration) time.Duration { return min(max(2*wait, firstWait), longestWait) }
 
 // standsLocked is the weightiest hindrance, nil when there is none.
-func (t *trouble) standsLocked() *hindrance { return cmp.Or(t.source, t.dest, t.low) }
+func (t *trouble) standsLocked() *hindrance { return cmp.Or(t.doubt, t.source, t.dest, t.end, t.low) }
 
 // change changes what is known of the trouble and shows the result.
 func (c *Clone) change(f func(t *trouble)) {
@@ -94,6 +96,16 @@ func (c *Clone) hindered() error {
 	c.trouble.mu.Lock()
 	defer c.trouble.mu.Unlock()
 	if h := c.trouble.standsLocked(); h != nil {
+		return h
+	}
+	return nil
+}
+
+// unfinished is why the clone, of which all is local, will not become complete by itself.
+func (c *Clone) unfinished() error {
+	c.trouble.mu.Lock()
+	defer c.trouble.mu.Unlock()
+	if h := cmp.Or(c.trouble.doubt, c.trouble.end); h != nil {
 		return h
 	}
 	return nil
@@ -217,6 +229,35 @@ func (c *Clone) destWorks() {
 	}
 	c.change(func(t *trouble) { t.dest, t.destWait = nil, 0 })
 	c.resumed()
+}
+
+// corrupt is what is known of damage that was found in an earlier life.
+func (c *Clone) corrupt() error {
+	return fmt.Errorf("%w: delete %s and %s, and clone again", ErrCorrupt, c.target.Name(), c.store.Name())
+}
+
+// doubted is why the clone never becomes complete, nil when it can.
+func (c *Clone) doubted() error {
+	c.trouble.mu.Lock()
+	defer c.trouble.mu.Unlock()
+	if h := c.trouble.doubt; h != nil {
+		return h
+	}
+	return nil
+}
+
+// damaged notes, for good, that some of the bytes in dest are not the source's, so that the clone
+// never becomes a plain file.
+func (c *Clone) damaged(why error) {
+	begun := false
+	c.change(func(t *trouble) {
+		begun = t.doubt == nil
+		t.doubt = &hindrance{ErrStalled, why}
+	})
+	if begun {
+		c.emit(Stall, why)
+		c.changed.fire()
+	}
 }
 
 // diskLow notes why the background leaves the rest of the disk alone, or with nil that there is

@@ -434,3 +434,25 @@ func TestWaitSeesTroubleOfOthers(t *testing.T) {
 		other.Close()
 	})
 }
+
+// With a source that fails for good in the middle, what is local goes on.
+func TestStalledServesWhatIsLocal(t *testing.T) {
+	r := newRig(t, 1<<20, quiet)
+	r.open()
+	r.read(0, 1000)
+	r.src.Replace(pattern.Blob{Seed: 8}.Bytes(1 << 20))
+	_, err := r.c.ReadAt(context.Background(), make([]byte, 100), 600<<10)
+	if !errors.Is(err, source.ErrChanged) || !errors.Is(err, ErrStalled) {
+		t.Fatalf("cold read of a changed source: %v", err)
+	}
+	if got := r.read(0, 1000); differ(got, r.content[:1000]) >= 0 {
+		t.Fatal("local bytes changed")
+	}
+	r.write(bytes.Repeat([]byte("x"), 512), 700<<10&^511)
+	if err := r.c.Wait(context.Background()); !errors.Is(err, ErrStalled) {
+		t.Fatalf("wait: %v", err)
+	}
+	if s := r.c.Status(); s.State != StateStalled || s.Error == "" {
+		t.Fatalf("status: %+v", s)
+	}
+}

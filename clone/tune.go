@@ -9,7 +9,7 @@ import (
 )
 
 // Tune changes knobs, for every process of the clone, at once.
-func (c *Clone) Tune(k Knobs) error {
+func (c *Clone) Tune(k Knobs) (err error) {
 	if err := k.validate(); err != nil {
 		return err
 	}
@@ -17,7 +17,7 @@ func (c *Clone) Tune(k Knobs) error {
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer leave(&err)
 	k.apply(c.head())
 	c.changed.fire()
 	nudge(c.wake)
@@ -37,15 +37,18 @@ func TunePath(path string, k Knobs) error {
 	store := state.PathStore(path, 0)
 	f, err := store.Open()
 	if err != nil {
-		return err
+		return fmt.Errorf("open state file: %w", denied(err))
 	}
-	st, err := state.Load(f)
-	if err == nil {
-		if st.Head.Format.Load() != state.Version {
-			defaultKnobs(st.Head)
+	err = whileMapped(store.Name(), func() error {
+		st, err := state.Load(f)
+		if err == nil {
+			if st.Head.Format.Load() != state.Version {
+				defaultKnobs(st.Head)
+			}
+			k.apply(st.Head)
 		}
-		k.apply(st.Head)
-	}
+		return err
+	})
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("%s: %w", store.Name(), err)
 	}

@@ -14,14 +14,20 @@ import (
 // It returns n < len(p) only with an error: the first n bytes are there, and of the rest some
 // may be. Errors: ErrReadOnly, dest's own, and all of ReadAt's for a partial write to a cold
 // region.
-func (c *Clone) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+func (c *Clone) WriteAt(ctx context.Context, p []byte, off int64) (_ int, err error) {
 	leave, err := c.enter()
 	if err != nil {
 		return 0, err
 	}
-	defer leave()
+	defer leave(&err)
 	if off < 0 {
 		return 0, fmt.Errorf("write at %d: %w", off, ErrUsage)
+	}
+	if err := c.writable(); err != nil {
+		return 0, err
+	}
+	if err := c.square(ctx, off+int64(len(p))); err != nil {
+		return 0, err
 	}
 	done := 0
 	for done < len(p) {
@@ -83,6 +89,9 @@ func (c *Clone) writeGuarded(p []byte, off int64) (int, error) {
 	}
 	first := c.head().GetFirst()
 	n := copy(first[off:], p)
+	if err := c.writeUnguarded(first); err != nil {
+		return 0, err
+	}
 	c.head().SetFirst(first)
 	c.head().Marks.Add(1)
 	if n == len(p) {
@@ -90,6 +99,24 @@ func (c *Clone) writeGuarded(p []byte, off int64) (int, error) {
 	}
 	m, err := c.writeDest(p[n:], off+int64(n))
 	return n + m, err
+}
+
+// writeUnguarded writes the first bytes to dest where the guard has gone already: whoever took it down
+// died before he could say so, and the next to come takes what stands there for what was written last.
+// All of them, since the kernel may have lost the write before. Needs the claim on region 0.
+func (c *Clone) writeUnguarded(first [state.FirstBytes]byte) error {
+	if c.phase() != state.Completing {
+		return nil
+	}
+	front, err := readFront(c.dst)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", c.target.Name(), err)
+	}
+	if state.IsGuard(front) {
+		return nil
+	}
+	_, err = c.writeDest(first[:], 0)
+	return err
 }
 
 // overwrite writes whole regions of s, cold as far as is known, without fetching them:

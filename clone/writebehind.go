@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"hydrant/clone/state"
 	"hydrant/dest"
 )
 
@@ -63,15 +62,14 @@ func (w *writeBehind) add(ctx context.Context, off, n int64) error {
 // write is the goroutine of one writer.
 func (w *writeBehind) write() {
 	for p := range w.pieces {
-		err := w.power.StartWrite(p.off, p.n)
-		if err == nil {
-			err = w.power.AwaitWrite(p.off, p.n)
-		}
+		// The kernel tells of a lost write once: an error is a failed sync, and the mode says so.
+		_ = w.c.syncOrSay(func() error {
+			if err := w.power.AwaitWrite(p.off, p.n); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+				return fmt.Errorf("%w, writing back %s: %w", errUnsynced, w.c.target.Name(), err)
+			}
+			return nil
+		})
 		w.room.Release(p.n)
-		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			// The kernel tells of a lost write once: this was a failed sync.
-			w.c.setMode(state.ReadOnly, fmt.Errorf("write back %s: %w", w.c.target.Name(), err))
-		}
 	}
 }
 
@@ -81,7 +79,11 @@ func (w *writeBehind) close() {
 	w.wg.Wait()
 }
 
-// trail hands over what one flight has written, in pieces of at least a buffer.
+// pieceBytes is how much a flight writes before it hands that over. Each piece is two switches of a
+// thread, and two of a goroutine.
+const pieceBytes = 1 << 20
+
+// trail hands over what one flight has written, in pieces of pieceBytes or little more.
 type trail struct {
 	w    *writeBehind
 	next int64 // where what was not handed over begins
@@ -90,7 +92,7 @@ type trail struct {
 
 // upTo says that all before off has been written.
 func (t *trail) upTo(ctx context.Context, off int64) error {
-	if n := off - t.next; n < 2*buffer && off < t.end {
+	if n := off - t.next; n < pieceBytes && off < t.end {
 		return nil
 	}
 	for t.next < off {

@@ -1,6 +1,6 @@
 // Package state is a clone's state file: its form on disk, and nothing of what is done with it.
 //
-// The file has five parts, each at a place that Layout computes from the clone's size and region
+// The file has six parts, each at a place that Layout computes from the clone's size and region
 // size alone (the tables are in DESIGN.md, and a test holds the two together):
 //
 //	two superblocks    what the clone is: identity, phase, stamp; written alternately
@@ -8,6 +8,7 @@
 //	volatile maps      hydrated, written, dirty
 //	durable images     two base images of the maps, written alternately
 //	durable log        records of bits added since the newer image
+//	traces             hints, at the end, which may be missing
 //
 // The volatile parts are mapped shared and outlive a process that is killed. The durable parts
 // are only ever written through calls that return when the bytes are on stable storage, and

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"slices"
 
 	"hydrant/bitmap"
 )
@@ -22,7 +21,7 @@ type Durable struct {
 	gen   uint64 // of the base image in force
 	seq   uint64 // of the next record
 	tail  int64  // where it goes, from the start of the log
-	maps  [NumMaps][]uint64
+	maps  [NumMaps]sparse
 	first [FirstBytes]byte
 }
 
@@ -51,7 +50,7 @@ const (
 	recData  = recFirst + FirstBytes
 )
 
-// ImageContent is what a base image holds.
+// ImageContent is what a base image holds. A map that is nil has no bit set.
 type ImageContent struct {
 	Maps  [NumMaps][]uint64
 	First [FirstBytes]byte
@@ -60,17 +59,31 @@ type ImageContent struct {
 // WriteImage writes base image gen of the clone uuid, durably: first the maps, then the header
 // block that makes them count.
 func WriteImage(f File, lay Layout, uuid [16]byte, gen uint64, c ImageContent) error {
-	off := lay.ImageOff[gen%2]
-	data := make([]byte, 0, lay.ImageSize-block)
-	for _, m := range c.Maps {
-		for _, w := range m {
-			data = binary.LittleEndian.AppendUint64(data, w)
+	return writeImage(f, lay, uuid, gen, c.First, func(m Map, i int) uint64 {
+		if c.Maps[m] == nil {
+			return 0
 		}
-	}
-	if len(data) > 0 {
-		if err := f.WriteSync(data, off+block); err != nil {
+		return c.Maps[m][i]
+	})
+}
+
+// imagePiece bounds what of an image is in memory at once, in bytes.
+const imagePiece = 1 << 20
+
+func writeImage(f File, lay Layout, uuid [16]byte, gen uint64, first [FirstBytes]byte, word func(m Map, i int) uint64) error {
+	off := lay.ImageOff[gen%2]
+	sum := uint32(0)
+	total := lay.Words * int(NumMaps)
+	data := make([]byte, 0, min(total*8, imagePiece))
+	for k, at := 0, off+block; k < total; {
+		for data = data[:0]; k < total && len(data) < imagePiece; k++ {
+			data = binary.LittleEndian.AppendUint64(data, word(Map(k/lay.Words), k%lay.Words))
+		}
+		sum = crc32.Update(sum, castagnoli, data)
+		if err := f.WriteSync(data, at); err != nil {
 			return fmt.Errorf("write base image: %w", err)
 		}
+		at += int64(len(data))
 	}
 	h := make([]byte, block)
 	le := binary.LittleEndian
@@ -79,8 +92,8 @@ func WriteImage(f File, lay Layout, uuid [16]byte, gen uint64, c ImageContent) e
 	le.PutUint64(h[biGen:], gen)
 	copy(h[biUUID:], uuid[:])
 	le.PutUint64(h[biWords:], uint64(lay.Words))
-	le.PutUint32(h[biSum:], crc32.Checksum(data, castagnoli))
-	copy(h[biFirst:], c.First[:])
+	le.PutUint32(h[biSum:], sum)
+	copy(h[biFirst:], first[:])
 	le.PutUint32(h[biCRC:], crc32.Checksum(h[:biEnd], castagnoli))
 	if err := f.WriteSync(h, off); err != nil {
 		return fmt.Errorf("write base image: %w", err)
@@ -90,35 +103,49 @@ func WriteImage(f File, lay Layout, uuid [16]byte, gen uint64, c ImageContent) e
 
 // readImage reads the image in slot i; ErrDamaged when it is not whole, which is what a crash in
 // WriteImage leaves in the older slot.
-func readImage(f File, lay Layout, uuid [16]byte, i int) (gen uint64, c ImageContent, err error) {
+func readImage(f File, lay Layout, uuid [16]byte, i int) (gen uint64, maps [NumMaps]sparse, first [FirstBytes]byte, err error) {
+	broken := func(format string, args ...any) (uint64, [NumMaps]sparse, [FirstBytes]byte, error) {
+		return 0, maps, first, fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
+	}
 	off := lay.ImageOff[i]
 	h := make([]byte, block)
 	if _, err := f.ReadAt(h, off); err != nil {
-		return 0, c, fmt.Errorf("%w: read base image: %w", ErrDamaged, err)
+		return broken("read base image: %w", err)
 	}
 	le := binary.LittleEndian
-	sum := le.Uint32(h[biCRC:])
+	sum := le.Uint32(h[biCRC:]) // of the header
 	le.PutUint32(h[biCRC:], 0)
 	gen = le.Uint64(h[biGen:])
 	if string(h[:len(imageMagic)]) != imageMagic || crc32.Checksum(h[:biEnd], castagnoli) != sum ||
 		[16]byte(h[biUUID:biUUID+16]) != uuid || le.Uint64(h[biWords:]) != uint64(lay.Words) || gen%2 != uint64(i) {
-		return 0, c, fmt.Errorf("%w: base image header", ErrDamaged)
+		return broken("base image header")
 	}
-	data := make([]byte, lay.Words*8*int(NumMaps))
-	if _, err := f.ReadAt(data, off+block); err != nil {
-		return 0, c, fmt.Errorf("%w: read base image: %w", ErrDamaged, err)
+	for m := range maps {
+		maps[m] = newSparse(lay.Words)
 	}
-	if crc32.Checksum(data, castagnoli) != le.Uint32(h[biSum:]) {
-		return 0, c, fmt.Errorf("%w: base image checksum", ErrDamaged)
-	}
-	for m := range c.Maps {
-		c.Maps[m] = make([]uint64, lay.Words)
-		for w := range c.Maps[m] {
-			c.Maps[m][w] = le.Uint64(data[(m*lay.Words+w)*8:])
+	total := lay.Words * int(NumMaps)
+	data := make([]byte, min(total*8, imagePiece))
+	mapsSum := uint32(0)
+	for k, at := 0, off+block; k < total; {
+		data = data[:min(len(data), (total-k)*8)]
+		if _, err := f.ReadAt(data, at); err != nil {
+			return broken("read base image: %w", err)
 		}
+		mapsSum = crc32.Update(mapsSum, castagnoli, data)
+		for b := data; len(b) > 0; b = b[8:] {
+			words, i := &maps[k/lay.Words], k%lay.Words
+			words.set(i, le.Uint64(b))
+			if k++; k%partWords == 0 {
+				words.tidy(max(i-2*partWords, 0), i+1)
+			}
+		}
+		at += int64(len(data))
 	}
-	copy(c.First[:], h[biFirst:])
-	return gen, c, nil
+	if mapsSum != le.Uint32(h[biSum:]) {
+		return broken("base image checksum")
+	}
+	copy(first[:], h[biFirst:])
+	return gen, maps, first, nil
 }
 
 // OpenDurable reads what is durable in f.
@@ -131,20 +158,20 @@ func OpenDurable(f File, lay Layout, uuid [16]byte) (*Durable, error) {
 }
 
 func (d *Durable) reload() error {
-	var first error
+	var failed error
 	found := false
 	for i := range d.lay.ImageOff {
-		gen, c, err := readImage(d.f, d.lay, d.uuid, i)
+		gen, maps, first, err := readImage(d.f, d.lay, d.uuid, i)
 		if err != nil {
-			first = cmpErr(first, err)
+			failed = cmpErr(failed, err)
 			continue
 		}
 		if !found || gen > d.gen {
-			d.gen, d.maps, d.first, found = gen, c.Maps, c.First, true
+			d.gen, d.maps, d.first, found = gen, maps, first, true
 		}
 	}
 	if !found {
-		return first
+		return failed
 	}
 	d.seq, d.tail = 0, 0
 	return d.replay()
@@ -216,8 +243,12 @@ func (d *Durable) apply(rec []byte) error {
 		if uint64(n) > uint64(len(data)) {
 			return fmt.Errorf("%w: log record %d", ErrDamaged, d.seq)
 		}
-		if err := bitmap.ApplyDelta(d.maps[m], data[:n]); err != nil {
+		words := &d.maps[m]
+		if err := bitmap.EachDelta(words.n, data[:n], func(i int, xor uint64) { words.set(i, words.word(i)^xor) }); err != nil {
 			return fmt.Errorf("%w: log record %d: %w", ErrDamaged, d.seq, err)
+		}
+		if n > 0 {
+			words.tidy(0, words.n)
 		}
 		data = data[n:]
 	}
@@ -225,17 +256,48 @@ func (d *Durable) apply(rec []byte) error {
 	return nil
 }
 
-// Append makes durable that the maps have at least the bits of snap, and that the first bytes are
-// first. The caller has synced dest since it took snap. When the log is full a new base image is
-// written instead. Nothing new is nothing written.
+// News is what of the volatile maps was not durable at some moment.
+type News [NumMaps][]newBits
+
+type newBits struct {
+	word int
+	bits uint64
+}
+
+// add notes the bits of word i of m that d has not.
+func (n *News) add(d *Durable, m Map, i int, word uint64) {
+	if bits := word &^ d.maps[m].word(i); bits != 0 {
+		n[m] = append(n[m], newBits{i, bits})
+	}
+}
+
+// Append is Add of what whole maps have and d has not.
 func (d *Durable) Append(snap [NumMaps][]uint64, first [FirstBytes]byte) error {
-	var next [NumMaps][]uint64
+	return d.Add(d.newsOf(snap), first)
+}
+
+func (d *Durable) newsOf(snap [NumMaps][]uint64) (news News) {
+	for m := range snap {
+		for i, w := range snap[m] {
+			news.add(d, Map(m), i, w)
+		}
+	}
+	return news
+}
+
+// Add makes durable that the maps have at least the bits of news, and that the first bytes are first.
+// The caller has synced dest since it took news. When the log is full a new base image is written
+// instead. Nothing new is nothing written.
+func (d *Durable) Add(news News, first [FirstBytes]byte) error {
 	rec := make([]byte, recData, recData+256)
 	changed := first != d.first
-	for m := range snap {
-		next[m] = union(d.maps[m], snap[m])
+	for m := range news {
 		n := len(rec)
-		rec = bitmap.AppendDelta(rec, d.maps[m], next[m])
+		delta := bitmap.DeltaWriter{B: rec}
+		for _, b := range news[m] {
+			delta.Add(b.word, b.bits&^d.maps[m].word(b.word))
+		}
+		rec = delta.B
 		binary.LittleEndian.PutUint32(rec[recDelta+4*m:], uint32(len(rec)-n))
 		changed = changed || len(rec) > n
 	}
@@ -243,7 +305,7 @@ func (d *Durable) Append(snap [NumMaps][]uint64, first [FirstBytes]byte) error {
 		return nil
 	}
 	if d.tail+int64(len(rec)) > d.lay.LogSize {
-		return d.rebase(next, first)
+		return d.rebase(news, first)
 	}
 	copy(rec[recFirst:], first[:])
 	le := binary.LittleEndian
@@ -253,33 +315,63 @@ func (d *Durable) Append(snap [NumMaps][]uint64, first [FirstBytes]byte) error {
 	if err := d.f.WriteSync(rec, d.lay.LogOff+d.tail); err != nil {
 		return fmt.Errorf("append to log: %w", err)
 	}
-	d.maps, d.first = next, first
+	d.gain(news)
+	d.first = first
 	d.tail += int64(len(rec))
 	d.seq++
 	return nil
 }
 
-// rebase starts a new generation with these maps and an empty log.
-func (d *Durable) rebase(maps [NumMaps][]uint64, first [FirstBytes]byte) error {
-	if err := WriteImage(d.f, d.lay, d.uuid, d.gen+1, ImageContent{Maps: maps, First: first}); err != nil {
+func (d *Durable) gain(news News) {
+	for m := range news {
+		words := &d.maps[m]
+		for _, b := range news[m] {
+			words.set(b.word, words.word(b.word)|b.bits)
+		}
+		if n := len(news[m]); n > 0 {
+			words.tidy(news[m][0].word, news[m][n-1].word+1)
+		}
+	}
+}
+
+// rebase starts a new generation with the maps and news, and an empty log.
+func (d *Durable) rebase(news News, first [FirstBytes]byte) error {
+	var at [NumMaps]int // words are asked for in order
+	err := writeImage(d.f, d.lay, d.uuid, d.gen+1, first, func(m Map, i int) uint64 {
+		w := d.maps[m].word(i)
+		if k := at[m]; k < len(news[m]) && news[m][k].word == i {
+			w |= news[m][k].bits
+			at[m]++
+		}
+		return w
+	})
+	if err != nil {
 		return err
 	}
 	d.gen++
 	d.seq, d.tail = 0, 0
-	d.maps, d.first = maps, first
+	d.gain(news)
+	d.first = first
 	return nil
 }
+
+// Renew writes what is durable once more, as a new base image with an empty log: what was read may
+// have been in memory only.
+func (d *Durable) Renew() error { return d.rebase(News{}, d.first) }
 
 // Position is what goes into the volatile header for CatchUp.
 func (d *Durable) Position() (gen, seq uint64) { return d.gen, d.seq }
 
-// Maps returns what is durable. The slices must not be changed.
-func (d *Durable) Maps() (maps [NumMaps][]uint64, first [FirstBytes]byte) { return d.maps, d.first }
-
-func union(a, b []uint64) []uint64 {
-	out := slices.Clone(a)
-	for i := range out {
-		out[i] |= b[i]
+// Maps returns a copy of what is durable.
+func (d *Durable) Maps() (maps [NumMaps][]uint64, first [FirstBytes]byte) {
+	for m := range maps {
+		maps[m] = d.maps[m].all()
 	}
-	return out
+	return maps, d.first
 }
+
+// Word is word i of map m.
+func (d *Durable) Word(m Map, i int) uint64 { return d.maps[m].word(i) }
+
+// First is what the first bytes are.
+func (d *Durable) First() [FirstBytes]byte { return d.first }

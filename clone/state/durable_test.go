@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -147,8 +148,7 @@ func TestRecordsOfAnOlderImageAreNotReplayed(t *testing.T) {
 	d := openDurable(t, f, lay)
 	mustAppend(t, d, snap(lay, 1), 1)
 	mustAppend(t, d, snap(lay, 2), 2)
-	maps, _ := d.Maps()
-	if err := d.rebase(maps, [FirstBytes]byte{3}); err != nil {
+	if err := d.rebase(News{}, [FirstBytes]byte{3}); err != nil {
 		t.Fatal(err)
 	}
 	expectMaps(t, openDurable(t, f, lay), snap(lay, 1, 2), 3)
@@ -171,7 +171,7 @@ func TestTornImageLeavesTheOneBefore(t *testing.T) {
 	size := lay.ImageSize
 	was, now := make([]byte, size), make([]byte, size)
 	f.ReadAt(was, lay.ImageOff[1])
-	if err := d.rebase(snap(lay, 1, 70_000, 9), [FirstBytes]byte{9}); err != nil {
+	if err := d.rebase(d.newsOf(snap(lay, 1, 70_000, 9)), [FirstBytes]byte{9}); err != nil {
 		t.Fatal(err)
 	}
 	f.ReadAt(now, lay.ImageOff[1])
@@ -302,7 +302,7 @@ func TestAppendThatFailsAppendsNothing(t *testing.T) {
 		if err := d.Append(snap(lay, 2, 900), [FirstBytes]byte{2}); !errors.Is(err, syscall.EIO) {
 			t.Fatal(err)
 		}
-		if err := d.rebase(snap(lay, 1, 2), [FirstBytes]byte{2}); !errors.Is(err, syscall.EIO) {
+		if err := d.rebase(d.newsOf(snap(lay, 1, 2)), [FirstBytes]byte{2}); !errors.Is(err, syscall.EIO) {
 			t.Fatal(err)
 		}
 		expectMaps(t, d, snap(lay, 1), 1)
@@ -337,11 +337,75 @@ func TestResetMakesTheVolatilePartWhatIsDurable(t *testing.T) {
 	s.Maps[Hydrated].Set(10, 20)
 	s.Head.Mode.Store(uint64(ReadOnly))
 	s.Head.Marks.Store(7)
+	s.Head.Format.Store(Version)
 	s.Reset(d)
 	if got := s.Snapshot(); !slices.Equal(got[Hydrated], snap(lay, 3)[Hydrated]) || !slices.Equal(got[Written], snap(lay, -4)[Written]) {
 		t.Errorf("%x", got)
 	}
-	if s.Head.Mode.Load() != 0 || s.Head.Marks.Load() != 0 || s.Head.GetFirst()[0] != 5 || s.Head.Format.Load() != 0 {
+	if s.Head.Marks.Load() != 0 || s.Head.GetFirst()[0] != 5 || s.Head.Format.Load() != 0 || s.Head.Resets.Load() != 1 {
 		t.Error("the header is not as new")
+	}
+	if s.Head.Mode.Load() != uint64(ReadOnly) {
+		t.Error("who dies now leaves a mode that it was not in")
+	}
+}
+
+// An image that is written and read in pieces is the same, news included, and a piece that is not
+// the one that was written makes it count for nothing.
+func TestImageInPieces(t *testing.T) {
+	f, lay := durableFile(t, 6_000_001)
+	if lay.ImageSize < 2*imagePiece {
+		t.Fatal("one piece")
+	}
+	d := openDurable(t, f, lay)
+	mustAppend(t, d, snap(lay, 5, 2_900_000, -77), 1)
+	want := snap(lay, 0, 5, 1_400_000, 2_900_000, 3_000_000, -77, -1_000_000)
+	if err := d.rebase(d.newsOf(want), [FirstBytes]byte{2}); err != nil {
+		t.Fatal(err)
+	}
+	expectMaps(t, d, want, 2)
+	expectMaps(t, openDurable(t, f, lay), want, 2)
+	for at := lay.ImageOff[1] + block + 100; at < lay.ImageOff[1]+block+int64(lay.Words)*8*int64(NumMaps); at += imagePiece {
+		var b [1]byte
+		f.ReadAt(b[:], at)
+		f.WriteAt([]byte{b[0] ^ 1}, at)
+		expectMaps(t, openDurable(t, f, lay), snap(lay, 5, 2_900_000, -77), 1)
+		f.WriteAt(b[:], at)
+	}
+	expectMaps(t, openDurable(t, f, lay), want, 2)
+}
+
+func union(a, b []uint64) []uint64 {
+	out := slices.Clone(a)
+	for i := range out {
+		out[i] |= b[i]
+	}
+	return out
+}
+
+// A commit costs memory for what is new, and not for how large the blob is.
+func TestCommitTakesLittleMemory(t *testing.T) {
+	f, lay := durableFile(t, 8_000_000)
+	s, err := Load(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := openDurable(t, f, lay)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range uint64(10) {
+		s.Maps[Hydrated].Set(i*16384, (i+1)*16384)
+		if err := d.Add(s.Since(d), [FirstBytes]byte{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(lay.Words*8)/3 {
+		t.Errorf("ten commits took %d bytes, a map has %d", n, lay.Words*8)
+	}
+	for i := range lay.Words {
+		if s.Maps[Hydrated].Word(i) != d.Word(Hydrated, i) {
+			t.Fatalf("word %d is not what it was", i)
+		}
 	}
 }

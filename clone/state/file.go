@@ -26,6 +26,8 @@ type File interface {
 	// It never waits: false means that another File is in the way. Parts already held are
 	// converted.
 	TryLock(off, n int64, exclusive bool) (bool, error)
+	// Held tells whether another File holds a lock, of whatever kind, on the byte at off.
+	Held(off int64) (bool, error)
 	// Unlock gives up what this File holds of [off, off+n).
 	Unlock(off, n int64) error
 	// ID tells which file this is.
@@ -49,6 +51,21 @@ type Store interface {
 	Remove() error
 }
 
+// Replacer is the optional power of a Store that adopting a copy needs. Absent, none is adopted.
+type Replacer interface {
+	// Replace makes the file anew, whole, and puts it in the place of the one there is, in one step
+	// that survives power loss. Its owner and mode stay. Who has the old one open keeps that.
+	Replace(fill func(File) error) error
+}
+
+// Onlooker is the optional power of a Store to open the file for looking at it, which needs no
+// permission to write. Absent, nobody attaches for reading only.
+type Onlooker interface {
+	// OpenReadOnly opens the file. What Map returns must not be stored to; exclusive locks cannot
+	// be had.
+	OpenReadOnly() (File, error)
+}
+
 // Lock positions. They lie far beyond any state file, where no byte is ever read or written.
 const (
 	lockBase     = int64(1) << 60
@@ -58,6 +75,9 @@ const (
 	LockNames    = lockBase + 3   // shared by companion calls; exclusively to publish them
 	LockHydrator = lockBase + 4   // the one process that hydrates in the background
 	LockUploader = lockBase + 5   // the one process that writes back
+	LockLive     = lockBase + 7   // shared by the living, once the maps are the truth; nobody takes it exclusively
+	LockTrace    = lockBase + 8   // to write a trace
+	LockMaking   = lockBase + 6   // on a file that has not its name yet: somebody is making it
 	LockClaims   = int64(1) << 61 // plus a region's number: the right to change it while cold
 )
 

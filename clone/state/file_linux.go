@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"hydrant/internal/pagecache"
 )
 
 type osFile struct {
@@ -78,11 +80,18 @@ func (o *osFile) Size() (int64, error) {
 	return st.Size(), nil
 }
 
+// Map maps the file by a description of its own. A mapping keeps the description that it was made
+// from open, and with it the locks: those of a process that died would stay for as long as a child
+// that it had forked.
 func (o *osFile) Map(off, n int64) ([]byte, error) {
-	b, err := unix.Mmap(int(o.f.Fd()), off, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err == unix.EACCES {
-		// Open for looking only: what is stored here stays here.
-		b, err = unix.Mmap(int(o.f.Fd()), off, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	fd := int(o.f.Fd())
+	if again, err := o.reopen(); err == nil {
+		defer again.Close()
+		fd = int(again.Fd())
+	}
+	b, err := unix.Mmap(fd, off, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err == unix.EACCES || err == unix.EPERM {
+		b, err = unix.Mmap(fd, off, int(n), unix.PROT_READ, unix.MAP_SHARED) // open for looking only
 	}
 	if err != nil {
 		return nil, pathErr("map", o.path, err)
@@ -91,6 +100,24 @@ func (o *osFile) Map(off, n int64) ([]byte, error) {
 	defer o.mu.Unlock()
 	o.maps = append(o.maps, b)
 	return b, nil
+}
+
+// reopen opens the file once more, in the same way. An error: the name does not lead to it any more.
+func (o *osFile) reopen() (*os.File, error) {
+	flags, err := unix.FcntlInt(o.f.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return nil, err
+	}
+	again, err := os.OpenFile(o.path, flags&unix.O_ACCMODE, 0)
+	if err != nil {
+		return nil, err
+	}
+	was, err := o.f.Stat()
+	now, err2 := again.Stat()
+	if err == nil && err2 == nil && os.SameFile(was, now) {
+		return again, nil
+	}
+	return nil, errors.Join(err, err2, fs.ErrNotExist, again.Close())
 }
 
 // TryLock uses open-file-description locks: they belong to this File and not to the process, so
@@ -112,6 +139,18 @@ func (o *osFile) Unlock(off, n int64) error {
 	return pathErr("unlock", o.path, o.setlk(&lk))
 }
 
+// Held implements File.
+func (o *osFile) Held(off int64) (bool, error) {
+	for {
+		lk := unix.Flock_t{Type: unix.F_WRLCK, Start: off, Len: 1}
+		err := unix.FcntlFlock(o.f.Fd(), unix.F_OFD_GETLK, &lk)
+		if err == unix.EINTR {
+			continue
+		}
+		return err == nil && lk.Type != unix.F_UNLCK, pathErr("look at the locks of", o.path, err)
+	}
+}
+
 func (o *osFile) setlk(lk *unix.Flock_t) error {
 	for {
 		err := unix.FcntlFlock(o.f.Fd(), unix.F_OFD_SETLK, lk)
@@ -119,6 +158,11 @@ func (o *osFile) setlk(lk *unix.Flock_t) error {
 			return err
 		}
 	}
+}
+
+// DropCache makes the kernel forget what it holds of the file, but for what is mapped.
+func (o *osFile) DropCache() error {
+	return pathErr("drop from memory", o.path, pagecache.Drop(o.f.Fd()))
 }
 
 func (o *osFile) ID() (FileID, error) { return IDOf(o.f.Fd()) }

@@ -58,6 +58,9 @@ func (o *osFile) TryLock(off, n int64, exclusive bool) (bool, error) {
 	return lockWhole(o.f)
 }
 
+// Held is false: there is one process.
+func (o *osFile) Held(int64) (bool, error) { return false, nil }
+
 // Unlock keeps the lock on the whole until Close.
 func (o *osFile) Unlock(off, n int64) error { return nil }
 

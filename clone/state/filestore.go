@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // FileStore is the state file of the destination at path: path + Suffix, with dest's mode.
@@ -47,7 +48,7 @@ func (s *FileStore) OpenReadOnly() (File, error) {
 func (s *FileStore) opened(f *os.File) (File, error) {
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
-		err = errors.New("not a regular file")
+		err = &fs.PathError{Op: "open", Path: s.path, Err: errors.New("not a regular file")}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -58,27 +59,107 @@ func (s *FileStore) opened(f *os.File) (File, error) {
 // Create implements Store: the file is made under a temporary name, and linked to its own when it
 // is whole. link(2), unlike rename(2), fails when another process was first.
 func (s *FileStore) Create(fill func(File) error) error {
-	dir := filepath.Dir(s.path)
-	f, err := os.CreateTemp(dir, filepath.Base(s.path)+".*.new")
+	return s.make(s.mode, fill, func(f *os.File) error {
+		return errors.Join(os.Link(f.Name(), s.path), os.Remove(f.Name()))
+	})
+}
+
+// Replace implements Replacer.
+func (s *FileStore) Replace(fill func(File) error) error {
+	old, err := os.Stat(s.path)
 	if err != nil {
 		return err
 	}
-	of := &osFile{f: f, path: f.Name()}
-	err = f.Chmod(s.mode)
+	return s.make(old.Mode().Perm(), fill, func(f *os.File) error {
+		if err := sameOwner(f, old); err != nil {
+			return err
+		}
+		return os.Rename(f.Name(), s.path)
+	})
+}
+
+// make makes a file under a temporary name, fills it, makes it durable, and lets publish give it
+// its own name. The lock on it tells sweepers that somebody is at it.
+func (s *FileStore) make(mode fs.FileMode, fill func(File) error, publish func(*os.File) error) error {
+	s.Sweep()
+	of, err := s.temporary()
+	if err != nil {
+		return err
+	}
+	f := of.f
+	err = f.Chmod(mode)
 	if err == nil {
+		overwriteInPlace(f)
 		err = fill(of)
 	}
 	if err == nil {
 		err = of.Sync()
 	}
 	if err == nil {
-		err = os.Link(f.Name(), s.path)
+		err = publish(f)
 	}
-	err = errors.Join(err, os.Remove(f.Name()), of.Close())
-	if err == nil {
-		err = SyncDir(dir)
+	if err != nil {
+		if rerr := os.Remove(f.Name()); !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
+		}
+	}
+	if err = errors.Join(err, of.Close()); err == nil {
+		err = SyncDir(filepath.Dir(s.path))
 	}
 	return err
+}
+
+// temporary makes an empty file under a name of its own, and locks it. A sweeper may have come in
+// between: then it makes another.
+func (s *FileStore) temporary() (*osFile, error) {
+	for {
+		f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*"+newSuffix)
+		if err != nil {
+			return nil, err
+		}
+		of := &osFile{f: f, path: f.Name()}
+		ok, err := of.TryLock(LockMaking, 1, true)
+		if err == nil && ok {
+			ok, err = of.Current()
+		}
+		if err == nil && ok {
+			return of, nil
+		}
+		if err = errors.Join(err, of.Close()); err != nil {
+			return nil, errors.Join(err, os.Remove(f.Name()))
+		}
+	}
+}
+
+const newSuffix = ".new"
+
+// Sweep takes away what processes that died have left of making the file. What somebody is at is
+// locked. It is no matter of concern when something cannot be taken away.
+func (s *FileStore) Sweep() {
+	// With a digit: what begins otherwise is being made by others, see dest.
+	names, _ := filepath.Glob(globQuote(s.path) + ".[0-9]*" + newSuffix)
+	for _, name := range names {
+		if info, err := os.Lstat(name); err != nil || !info.Mode().IsRegular() {
+			continue // gone, or none of ours
+		}
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			continue
+		}
+		of, err := s.opened(f)
+		if err != nil {
+			continue
+		}
+		if ok, err := of.TryLock(LockMaking, 1, true); ok && err == nil {
+			_ = os.Remove(name)
+		}
+		_ = of.Close()
+	}
+}
+
+// globQuote is path as a pattern that matches nothing else.
+func globQuote(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // Remove implements Store.
@@ -86,6 +167,7 @@ func (s *FileStore) Remove() error {
 	if err := os.Remove(s.path); err != nil {
 		return err
 	}
+	s.Sweep()
 	return SyncDir(filepath.Dir(s.path))
 }
 

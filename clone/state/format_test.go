@@ -35,7 +35,7 @@ func (p part) String() string {
 
 // formats are the tables, by the heading that each stands under.
 func formats() map[string][]part {
-	header := reflect.TypeFor[Header]()
+	header, posting := reflect.TypeFor[Header](), reflect.TypeFor[Posting]()
 	says := map[string]string{
 		"Format": "the version, set last when the volatile part is made ready", "Mode": "0 rw, 1 ro, 2 failed",
 		"Phase": "1 creating, 2 live, 3 completing, 4 complete", "First": "dest's first bytes, while the guard stands for them on disk",
@@ -46,6 +46,10 @@ func formats() map[string][]part {
 		"Activity": "0 hydrating, 1 paused, 2 stalled", "HydPID": "process that hydrates", "HydBeat": "its last heartbeat, nanoseconds since 1970",
 		"Rate": "bytes per second", "Fetched": "bytes taken from the source", "Requests": "sent to it",
 		"Refetched": "bytes asked for twice on purpose", "Hold": "1: not to be detached but by Detach",
+		"Judged":    "counts those who, alone, began to decide what of the clone counts",
+		"Resets":    "counts how often the maps that were there ceased to count",
+		"LostLocal": "regions that the mode being ro made cold again", "LostWritten": "regions of which it lost what was written",
+		"Posts":  "what is being fetched: 128 postings",
 		"ErrSeq": "odd while the error changes", "ErrLen": "bytes", "Err": "the last error, UTF-8",
 	}
 	var words []part
@@ -63,7 +67,7 @@ func formats() map[string][]part {
 			{sbSize, 8, "size", "of the source, bytes"},
 			{sbReg, 4, "region size", "bytes, a power of two"},
 			{sbPhase, 4, "phase", "1 creating, 2 live, 3 completing, 4 complete"},
-			{sbFlags, 4, "flags", "1 closed cleanly, 2 kept when complete"},
+			{sbFlags, 4, "flags", "1 closed cleanly, 2 kept when complete, 4 damaged on the way from the source"},
 			{sbTime, 8, "created", "nanoseconds since 1970"},
 			{sbFirst, FirstBytes, "first", "the source's own first bytes"},
 			{sbStamp, 16, "boot", "the kernel's boot id when the volatile part was last in use"},
@@ -71,10 +75,20 @@ func formats() map[string][]part {
 			{sbStamp + 48, 32, "state", "the same of the state file"},
 			{sbURLn, 2, "url length", ""},
 			{sbTagn, 2, "tag length", ""},
+			{sbPair, 4, "pair", "what the last four bytes of the guard differ by from bytes 4 to 8 of the uuid"},
+			{sbNext, 4, "next pair", "the other number that they may differ by, while they are changed"},
+			{sbCut, 8, "cut", "by how much dest may be shorter than size, bytes"},
 			{sbURL, source.MaxURL, "url", "of the source, without secrets"},
 			{sbTag, source.MaxTag, "tag", "of the source's identity"},
+			{sbAdopt, FirstBytes, "adopts", "the guard of the clone that this one was copied from, until dest bears its own"},
 		},
 		"Volatile header": words,
+		"Posting": {
+			{int(posting.Field(0).Offset), 8, "Owner", "who fetches, 0 for a free slot; bit 0 is set when somebody waits for it"},
+			{int(posting.Field(1).Offset), 8, "Next", "the first region that is not there yet"},
+			{int(posting.Field(2).Offset), 8, "End", "the first region behind the range"},
+			{int(posting.Field(3).Offset), 8, "Beat", "when the owner last said so, nanoseconds since 1970"},
+		},
 		"Base image header": {
 			{biMagic, len(imageMagic), "magic", "`" + imageMagic + "`"},
 			{biVers, 4, "version", fmt.Sprint(Version)},
@@ -174,7 +188,7 @@ func golden(t testing.TB) []byte {
 	}
 	d := openDurable(t, f, lay)
 	mustAppend(t, d, snap(lay, 0, 1), 'S')
-	if err := d.rebase(snap(lay, 0, 1, 2), [FirstBytes]byte{'T'}); err != nil {
+	if err := d.rebase(d.newsOf(snap(lay, 0, 1, 2)), [FirstBytes]byte{'T'}); err != nil {
 		t.Fatal(err)
 	}
 	mustAppend(t, d, snap(lay, 4, -5), 'U')

@@ -62,12 +62,23 @@ type Header struct {
 	Refetched atomic.Uint64 // 168: bytes of Fetched that were there or on their way already
 	Hold      atomic.Uint64 // 176: 1: not to be detached but by Detach
 
-	reserved [22]atomic.Uint64 // 184: for write-back and for claims between processes
+	// For those who look on without a lock. Both outlive a reset.
+	Judged atomic.Uint64 // 184: counts those who, alone, began to decide what of the clone counts
+	Resets atomic.Uint64 // 192: counts how often the maps that were there ceased to count
+
+	// What the mode being ro has cost so far.
+	LostLocal   atomic.Uint64 // 200: regions that were local and are not any more
+	LostWritten atomic.Uint64 // 208: … of which what was written is gone
+
+	reserved [18]atomic.Uint64 // 216: for write-back
 
 	// The last error, under a counter that is odd while it changes.
 	ErrSeq atomic.Uint64     // 360
 	ErrLen atomic.Uint64     // 368: bytes of Err in use
 	Err    [64]atomic.Uint64 // 376: UTF-8, eight bytes a word, little-endian
+
+	spare [17]atomic.Uint64 // 888
+	Posts [NumPosts]Posting // 1024: what is being fetched, by all processes
 }
 
 // Activity is what the background is doing.
@@ -82,6 +93,8 @@ const (
 
 // HeaderSize is the room for a Header, in bytes.
 const HeaderSize = headerSize
+
+var _ [HeaderSize - unsafe.Sizeof(Header{})]byte // it fits
 
 func headerOver(b []byte) *Header { return (*Header)(unsafe.Pointer(&b[0])) }
 

@@ -47,7 +47,7 @@ type Layout struct {
 	ImageSize int64          // of one base image, header block included
 	LogOff    int64          // the durable log
 	LogSize   int64          // of the log
-	FileSize  int64          // of the whole
+	FileSize  int64          // of the whole; traces may follow, see TraceRoom
 }
 
 // NewLayout computes the layout for a source of size bytes in regions of regionSize bytes.
@@ -59,7 +59,10 @@ func NewLayout(size, regionSize int64) (Layout, error) {
 		return Layout{}, fmt.Errorf("size %d in regions of %d: more than %d regions", size, regionSize, uint64(MaxRegions))
 	}
 	var l Layout
-	l.Regions = uint64((size + regionSize - 1) / regionSize)
+	l.Regions = uint64(size / regionSize)
+	if size%regionSize > 0 { // not rounded up before: the size may be all that an int64 holds
+		l.Regions++
+	}
 	l.Words = bitmap.Words(l.Regions)
 
 	l.MapSize = roundUp(int64(l.Words) * 8)

@@ -18,11 +18,19 @@ type MemoryStore struct {
 	// like: nothing volatile is believed.
 	Mount uint64
 
-	mu    sync.Mutex // guards the rest, and what files read and write
-	bytes []byte     // nil: no file; aligned as words are
+	mu    sync.Mutex  // guards the rest, and what files read and write
+	file  *memContent // nil: no file
 	inode uint64
 	locks []memLock
 }
+
+// memContent is what is in a file. Its memory stays where it is, since it is mapped.
+type memContent struct {
+	bytes []byte // aligned as words are
+	tail  []byte // what was written behind them
+}
+
+func (c *memContent) size() int64 { return int64(len(c.bytes) + len(c.tail)) }
 
 type memLock struct {
 	owner     *memFile
@@ -37,10 +45,20 @@ func (s *MemoryStore) Name() string { return "memory" }
 func (s *MemoryStore) Open() (File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes == nil {
+	if s.file == nil {
 		return nil, fs.ErrNotExist
 	}
-	return s.wrap(&memFile{s: s, bytes: s.bytes, inode: s.inode}), nil
+	return s.wrap(&memFile{s: s, memContent: s.file, inode: s.inode}), nil
+}
+
+// OpenReadOnly implements Onlooker.
+func (s *MemoryStore) OpenReadOnly() (File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return nil, fs.ErrNotExist
+	}
+	return &memFile{s: s, memContent: s.file, inode: s.inode, looks: true}, nil
 }
 
 func (s *MemoryStore) wrap(f File) File {
@@ -52,17 +70,34 @@ func (s *MemoryStore) wrap(f File) File {
 
 // Create implements Store.
 func (s *MemoryStore) Create(fill func(File) error) error {
-	f := &memFile{s: s}
+	f := &memFile{s: s, memContent: new(memContent)}
 	if err := fill(s.wrap(f)); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes != nil {
+	if s.file != nil {
 		return fs.ErrExist
 	}
-	s.bytes = f.bytes
+	s.file = f.memContent
 	s.inode++
+	return nil
+}
+
+// Replace implements Replacer.
+func (s *MemoryStore) Replace(fill func(File) error) error {
+	s.mu.Lock()
+	f := &memFile{s: s, memContent: new(memContent), inode: s.inode + 1}
+	s.mu.Unlock()
+	if err := fill(s.wrap(f)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return fs.ErrNotExist
+	}
+	s.file, s.inode = f.memContent, f.inode
 	return nil
 }
 
@@ -70,10 +105,10 @@ func (s *MemoryStore) Create(fill func(File) error) error {
 func (s *MemoryStore) Remove() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes == nil {
+	if s.file == nil {
 		return fs.ErrNotExist
 	}
-	s.bytes = nil
+	s.file = nil
 	return nil
 }
 
@@ -81,14 +116,15 @@ func (s *MemoryStore) Remove() error {
 func (s *MemoryStore) Image() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes == nil {
+	if s.file == nil {
 		return nil
 	}
-	b := aligned(len(s.bytes))
-	from, to := words(s.bytes), words(b)
+	b := aligned(int(s.file.size()))
+	from, to := words(s.file.bytes), words(b)
 	for i := range from {
 		to[i] = atomic.LoadUint64(&from[i])
 	}
+	copy(b[len(s.file.bytes):], s.file.tail)
 	return b
 }
 
@@ -102,9 +138,9 @@ func words(b []byte) []uint64 {
 func (s *MemoryStore) SetImage(b []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes = nil; b != nil {
-		s.bytes = aligned(len(b))
-		copy(s.bytes, b)
+	if s.file = nil; b != nil {
+		s.file = &memContent{bytes: aligned(len(b))}
+		copy(s.file.bytes, b)
 	}
 }
 
@@ -114,18 +150,25 @@ func aligned(n int) []byte {
 }
 
 type memFile struct {
+	*memContent
 	s     *MemoryStore
-	bytes []byte
 	inode uint64
+	looks bool // opened for looking only
 }
 
 func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	if off >= int64(len(f.bytes)) {
+	if off >= f.size() {
 		return 0, io.EOF
 	}
-	n := copy(p, f.bytes[off:])
+	n := 0
+	if off < int64(len(f.bytes)) {
+		n = copy(p, f.bytes[off:])
+	}
+	if behind := off + int64(n) - int64(len(f.bytes)); behind >= 0 {
+		n += copy(p[n:], f.tail[behind:])
+	}
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -133,12 +176,23 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
+	if f.looks {
+		return 0, fs.ErrPermission
+	}
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	if off+int64(len(p)) > int64(len(f.bytes)) {
-		return 0, io.ErrShortWrite
+	n := 0
+	if off < int64(len(f.bytes)) {
+		n = copy(f.bytes[off:], p)
 	}
-	return copy(f.bytes[off:], p), nil
+	if n < len(p) {
+		behind := off + int64(n) - int64(len(f.bytes))
+		if more := behind + int64(len(p)-n) - int64(len(f.tail)); more > 0 {
+			f.tail = append(f.tail, make([]byte, more)...)
+		}
+		n += copy(f.tail[behind:], p[n:])
+	}
+	return n, nil
 }
 
 func (f *memFile) WriteSync(p []byte, off int64) error {
@@ -148,7 +202,11 @@ func (f *memFile) WriteSync(p []byte, off int64) error {
 
 func (f *memFile) Sync() error               { return nil }
 func (f *memFile) Allocate(size int64) error { f.bytes = aligned(int(size)); return nil }
-func (f *memFile) Size() (int64, error)      { return int64(len(f.bytes)), nil }
+func (f *memFile) Size() (int64, error) {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	return f.size(), nil
+}
 func (f *memFile) ID() (FileID, error) {
 	return FileID{Mount: 1 + f.s.Mount, Dev: 1, Inode: f.inode}, nil
 }
@@ -159,10 +217,24 @@ func (f *memFile) Map(off, n int64) ([]byte, error) {
 func (f *memFile) Current() (bool, error) {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	return f.s.bytes != nil && f.s.inode == f.inode, nil
+	return f.s.file != nil && f.s.inode == f.inode, nil
+}
+
+func (f *memFile) Held(off int64) (bool, error) {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	for _, l := range f.s.locks {
+		if l.owner != f && l.lo <= off && off < l.hi {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (f *memFile) TryLock(off, n int64, exclusive bool) (bool, error) {
+	if f.looks && exclusive {
+		return false, fs.ErrPermission
+	}
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
 	for _, l := range f.s.locks {

@@ -23,6 +23,9 @@ const (
 	Foreign                // other files: a copy of a clone
 )
 
+// Forget makes it a stamp of no boot: nothing volatile is there to be believed, or any more.
+func (was *Stamp) Forget() { was.Boot = [16]byte{} }
+
 // Judge compares the stamp in a superblock with the present.
 func (was Stamp) Judge(now Stamp, trust Trust) Verdict {
 	if !was.Dest.SameFile(now.Dest) || !was.State.SameFile(now.State) {

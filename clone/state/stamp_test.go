@@ -25,6 +25,14 @@ func TestStampJudge(t *testing.T) {
 		{"dest's inode is another", func(was, now *Stamp) { now.Dest.Inode++ }, Foreign, Foreign, Foreign},
 		{"dest's inode was used again", func(was, now *Stamp) { now.Dest.Birth++ }, Foreign, Foreign, Foreign},
 		{"dest's device is another", func(was, now *Stamp) { now.Dest.Dev++ }, Foreign, Foreign, Foreign},
+		{"another device with another mount", func(was, now *Stamp) {
+			now.Dest.Dev, now.State.Dev = 2, 2
+			now.Dest.Mount, now.State.Mount = 11, 11
+		}, Recover, Recover, Recover},
+		{"another device with another mount, birth not known", func(was, now *Stamp) {
+			was.Dest.Birth, now.Dest.Birth = 0, 0
+			now.Dest.Dev, now.Dest.Mount = 2, 11
+		}, Foreign, Foreign, Foreign},
 		{"state file's inode is another", func(was, now *Stamp) { now.State.Inode++ }, Foreign, Foreign, Foreign},
 		{"state file's inode was used again", func(was, now *Stamp) { now.State.Birth++ }, Foreign, Foreign, Foreign},
 		{"a copy, after a boot", func(was, now *Stamp) { now.Boot[0]++; now.Dest.Inode++ }, Foreign, Foreign, Foreign},

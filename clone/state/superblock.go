@@ -51,9 +51,12 @@ type FileID struct {
 	Birth int64 // nanoseconds since 1970, 0: not known
 }
 
-// SameFile tells whether two ids are of one inode, on whatever mount.
+// SameFile tells whether two ids are of one inode, on whatever mount. A file system may be another
+// device with each mount (overlay and btrfs have numbers that are made up, disks are found in
+// another order), so that counts only within one; a copy has another birth time.
 func (a FileID) SameFile(b FileID) bool {
-	return a.Dev == b.Dev && a.Inode == b.Inode && a.Birth == b.Birth
+	sameDev := a.Dev == b.Dev || a.Birth != 0 && a.Mount != b.Mount
+	return sameDev && a.Inode == b.Inode && a.Birth == b.Birth
 }
 
 // Stamp says under which circumstances the volatile part was last in use.
@@ -73,11 +76,22 @@ type Superblock struct {
 	Phase      Phase
 	Clean      bool             // closed by the last process, everything durable
 	Keep       bool             // not to be detached but by Detach
+	Corrupt    bool             // some bytes of the source were damaged on their way here
 	Created    int64            // nanoseconds since 1970
 	First      [FirstBytes]byte // the source's own first bytes, zeros past its end
 	Stamp      Stamp
-	URL        string // without secrets
-	Tag        string // of the source's identity
+	Adopts     [FirstBytes]byte // the guard of the clone that this one was copied from, until dest bears its own
+
+	// Pair is a number that dest bears in its guard and that changes each time the clone is opened
+	// by the first and closed by the last: files of different moments do not match. While it
+	// changes dest may bear either of the two; otherwise they are the same.
+	Pair, NextPair uint32
+	// Cut is by how much dest may be shorter than the source, bytes: what it was truncated by at
+	// the most. A dest that is shorter still was cut by somebody else.
+	Cut int64
+
+	URL string // without secrets
+	Tag string // of the source's identity
 }
 
 // Identity is the version of the source that the clone is pinned to.
@@ -86,16 +100,37 @@ func (s *Superblock) Identity() source.Identity {
 }
 
 // Guard is what dest's first bytes on disk are while the clone is incomplete.
-func (s *Superblock) Guard() [FirstBytes]byte { return GuardOf(s.UUID) }
+func (s *Superblock) Guard() [FirstBytes]byte { return GuardOf(s.UUID, s.Pair) }
+
+// Bears tells whether front is the guard, and makes the number that it bears Pair. The other one stays
+// NextPair: front may not be what the disk has.
+func (s *Superblock) Bears(front []byte) bool {
+	for range 2 {
+		if g := GuardOf(s.UUID, s.Pair); string(front) == string(g[:]) {
+			return true
+		}
+		s.Pair, s.NextPair = s.NextPair, s.Pair
+	}
+	return false
+}
 
 // GuardMagic opens the guard.
 const GuardMagic = "hydrant\n"
 
-// GuardOf returns the guard of the clone with this uuid.
-func GuardOf(uuid [16]byte) (g [FirstBytes]byte) {
+// GuardOf returns the guard of the clone with this uuid: the magic, four bytes of the uuid, and
+// four more that are one with pair.
+func GuardOf(uuid [16]byte, pair uint32) (g [FirstBytes]byte) {
 	copy(g[:], GuardMagic)
 	copy(g[len(GuardMagic):], uuid[:])
+	last := g[FirstBytes-4:]
+	binary.LittleEndian.PutUint32(last, binary.LittleEndian.Uint32(last)^pair)
 	return g
+}
+
+// SameClone tells whether front is a guard that this clone may have borne at some moment.
+func (s *Superblock) SameClone(front []byte) bool {
+	g := s.Guard()
+	return len(front) == FirstBytes && string(front[:FirstBytes-4]) == string(g[:FirstBytes-4])
 }
 
 // IsGuard tells whether b begins with any clone's guard.
@@ -117,14 +152,19 @@ const (
 	sbStamp = 88
 	sbURLn  = 168
 	sbTagn  = 170
+	sbPair  = 172
+	sbNext  = 176
+	sbCut   = 184
 	sbURL   = 192
 	sbTag   = sbURL + source.MaxURL
-	sbEnd   = sbTag + source.MaxTag
+	sbAdopt = sbTag + source.MaxTag
+	sbEnd   = sbAdopt + FirstBytes
 )
 
 const (
 	flagClean = 1 << iota
 	flagKeep
+	flagCorrupt
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -153,14 +193,21 @@ func (s *Superblock) Encode() ([]byte, error) {
 	if s.Keep {
 		flags |= flagKeep
 	}
+	if s.Corrupt {
+		flags |= flagCorrupt
+	}
 	le.PutUint32(b[sbFlags:], flags)
 	le.PutUint64(b[sbTime:], uint64(s.Created))
 	copy(b[sbFirst:], s.First[:])
 	putStamp(b[sbStamp:], &s.Stamp)
 	le.PutUint16(b[sbURLn:], uint16(len(s.URL)))
 	le.PutUint16(b[sbTagn:], uint16(len(s.Tag)))
+	le.PutUint32(b[sbPair:], s.Pair)
+	le.PutUint32(b[sbNext:], s.NextPair)
+	le.PutUint64(b[sbCut:], uint64(s.Cut))
 	copy(b[sbURL:], s.URL)
 	copy(b[sbTag:], s.Tag)
+	copy(b[sbAdopt:], s.Adopts[:])
 	le.PutUint32(b[sbCRC:], crc32.Checksum(b, castagnoli))
 	return b, nil
 }
@@ -190,13 +237,18 @@ func DecodeSuperblock(b []byte) (*Superblock, error) {
 		Phase:      Phase(le.Uint32(b[sbPhase:])),
 		Clean:      le.Uint32(b[sbFlags:])&flagClean != 0,
 		Keep:       le.Uint32(b[sbFlags:])&flagKeep != 0,
+		Corrupt:    le.Uint32(b[sbFlags:])&flagCorrupt != 0,
 		Created:    int64(le.Uint64(b[sbTime:])),
+		Pair:       le.Uint32(b[sbPair:]),
+		NextPair:   le.Uint32(b[sbNext:]),
+		Cut:        int64(le.Uint64(b[sbCut:])),
 	}
 	copy(s.UUID[:], b[sbUUID:])
 	copy(s.First[:], b[sbFirst:])
+	copy(s.Adopts[:], b[sbAdopt:])
 	getStamp(b[sbStamp:], &s.Stamp)
 	urlLen, tagLen := int(le.Uint16(b[sbURLn:])), int(le.Uint16(b[sbTagn:]))
-	if urlLen > source.MaxURL || tagLen > source.MaxTag || s.Phase < Creating || s.Phase > Complete {
+	if urlLen > source.MaxURL || tagLen < 1 || tagLen > source.MaxTag || s.Phase < Creating || s.Phase > Complete || s.Cut < 0 || s.Cut > s.Size {
 		return nil, fmt.Errorf("%w: superblock out of bounds", ErrDamaged)
 	}
 	s.URL = string(b[sbURL : sbURL+urlLen])

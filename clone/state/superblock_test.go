@@ -22,6 +22,7 @@ func someSuperblock() *Superblock {
 			Dest:  FileID{Mount: 11, Dev: 12, Inode: 13, Birth: -14},
 			State: FileID{Mount: 21, Dev: 22, Inode: 23, Birth: 24},
 		},
+		Pair: 31, NextPair: 32, Cut: 4990,
 		URL: "s3://bucket/key", Tag: `"etag"`,
 	}
 }
@@ -66,6 +67,8 @@ func TestSuperblockBounds(t *testing.T) {
 	for name, change := range map[string]func(*Superblock){
 		"no phase":           func(s *Superblock) { s.Phase = 0 },
 		"unknown phase":      func(s *Superblock) { s.Phase = Complete + 1 },
+		"cut of more":        func(s *Superblock) { s.Cut = s.Size + 1 },
+		"negative cut":       func(s *Superblock) { s.Cut = -1 },
 		"negative size":      func(s *Superblock) { s.Size = -1 },
 		"odd region":         func(s *Superblock) { s.RegionSize = 513 },
 		"small region":       func(s *Superblock) { s.RegionSize = 256 },
@@ -176,13 +179,31 @@ func TestTornSuperblockLeavesTheOneBefore(t *testing.T) {
 }
 
 func TestGuard(t *testing.T) {
-	a, b := GuardOf([16]byte{1}), GuardOf([16]byte{2})
+	a, b := GuardOf([16]byte{1}, 0), GuardOf([16]byte{2}, 0)
 	if a == b || !IsGuard(a[:]) || !IsGuard(b[:]) || string(a[:8]) != "hydrant\n" {
 		t.Errorf("%q %q", a, b)
 	}
 	for _, s := range []string{"", "hydrant", "SQLite format 3\x00", "hydrant-"} {
 		if IsGuard([]byte(s)) {
 			t.Errorf("%q is a guard", s)
+		}
+	}
+}
+
+// A guard is of one clone at one moment, or of two while it is being changed.
+func TestGuardIsOfAMoment(t *testing.T) {
+	s := &Superblock{UUID: [16]byte{1, 2, 3, 4, 5, 6, 7, 8}, Pair: 7, NextPair: 9}
+	for _, c := range []struct {
+		uuid        byte
+		pair        uint32
+		bears, same bool
+	}{{1, 7, true, true}, {1, 9, true, true}, {1, 0, false, true}, {1, 8, false, true}, {2, 7, false, false}} {
+		was := *s
+		g := GuardOf([16]byte{c.uuid, 2, 3, 4, 5, 6, 7, 8}, c.pair)
+		if bears, same := was.Bears(g[:]), was.SameClone(g[:]); bears != c.bears || same != c.same {
+			t.Errorf("%v: bears %v, same clone %v", c, bears, same)
+		} else if bears && was.Guard() != g {
+			t.Errorf("%v: settled for %d", c, was.Pair)
 		}
 	}
 }
@@ -207,7 +228,7 @@ func TestLoadRefusesAnotherLength(t *testing.T) {
 		t.Fatal(err)
 	}
 	img := s.Image()
-	for _, n := range []int{0, 1, block, 2 * block, len(img) - 1, len(img) + 4096} {
+	for _, n := range []int{0, 1, block, 2 * block, len(img) - 1, len(img) + int(TraceRoom) + 1} {
 		b := make([]byte, n)
 		copy(b, img)
 		s.SetImage(b)

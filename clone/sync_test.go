@@ -1,0 +1,97 @@
+package clone
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"hydrant/clone/state"
+	"hydrant/dest"
+)
+
+// syncTeller is a destination that asks for leave to say how a sync went.
+type syncTeller struct {
+	dest.Target
+	ask *atomic.Pointer[func() error]
+}
+
+func (h *syncTeller) Open() (dest.Dest, error) {
+	d, err := h.Target.Open()
+	return &toldSync{d, h}, err
+}
+
+type toldSync struct {
+	dest.Dest
+	h *syncTeller
+}
+
+func (d *toldSync) Sync() error {
+	if ask := d.h.ask.Load(); ask != nil {
+		if err := (*ask)(); err != nil {
+			return err
+		}
+	}
+	return d.Dest.Sync()
+}
+
+// The kernel tells only one of two syncs at the same time of a write that was lost. The other one,
+// here that of dest's first bytes, must not be believed: it may have been its write.
+func TestOneOfTwoSyncsIsTold(t *testing.T) {
+	for _, later := range []bool{false, true} { // which of the two is told first
+		r := newRig(t, 200_000, quiet, keep, func(o *Options) {
+			o.Quiesce = func(context.Context, func() error) error { return errors.New("not yet") }
+		})
+		var ask atomic.Pointer[func() error]
+		r.dst = &syncTeller{r.dst, &ask}
+		r.open()
+		if err := r.c.Hydrate(t.Context(), 0, 200_000); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.c.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var failing, completing atomic.Bool
+		firstBytes, failed, completed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		leave := func() error {
+			switch {
+			case failing.CompareAndSwap(true, false): // the sync that is told
+				if later {
+					close(failed)
+					select {
+					case <-completed: // as nobody may, before the mode says it
+					case <-time.After(200 * time.Millisecond):
+					}
+				}
+				return syscall.EIO
+			case r.c.phase() == state.Completing && completing.CompareAndSwap(true, false):
+				close(firstBytes)
+				<-failed
+			}
+			return nil
+		}
+		ask.Store(&leave)
+		completing.Store(true)
+		go func() {
+			defer close(completed)
+			if err := r.c.completeNow(t.Context()); !errors.Is(err, ErrReadOnly) {
+				t.Errorf("later %v: complete: %v", later, err)
+			}
+		}()
+		<-firstBytes
+		failing.Store(true)
+		if err := r.c.Sync(t.Context()); !errors.Is(err, ErrReadOnly) {
+			t.Errorf("later %v: sync: %v", later, err)
+		}
+		if !later {
+			close(failed)
+		}
+		<-completed
+		if r.c.phase() == state.Complete {
+			t.Errorf("later %v: it is complete, and its first bytes may be lost", later)
+		}
+		ask.Store(nil)
+	}
+}
