@@ -16,6 +16,16 @@ func child(args []string) {
 		crash(args[1], args[2])
 	case "cross":
 		cross(args[1], args[2])
+	case "half":
+		half(args[1], args[2], args[3])
+	case "actor":
+		actorChild(args[1])
+	case "listen":
+		listen(args[1], args[2])
+	case "hold":
+		hold(args[1], args[2])
+	case "trial":
+		trialChild(args[1], args[2])
 	default:
 		check(fmt.Errorf("no such child: %s", what))
 	}

@@ -110,7 +110,7 @@ func TestCancel(t *testing.T) {
 
 // Without ctx there is the timeout.
 func TestTimeout(t *testing.T) {
-	p := newPair(t, build{rows: 3000}, &Params{Timeout: 50 * time.Millisecond})
+	p := newPair(t, build{rows: 3000}, &Params{Timeout: time.Second}) // of opening, too
 	p.fake.Plan(sourcetest.Always(sourcetest.Fault{Stall: true}))
 	_, err := p.db.Exec(`SELECT sum(length(c)) FROM t`)
 	if err == nil || !strings.Contains(err.Error(), "disk I/O error") {

@@ -3,6 +3,7 @@
 */
 #include "linked.h"
 
+int sqlite3_libversion_number(void);
 sqlite3_vfs *sqlite3_vfs_find(const char*);
 int sqlite3_vfs_register(sqlite3_vfs*, int);
 int sqlite3_auto_extension(void(*)(void));
@@ -34,6 +35,7 @@ int sqlite3_db_config(sqlite3*, int, ...);
 
 const HydrantApi *hydrant_linked(void){
   static const HydrantApi api = {
+    .libversion_number  = sqlite3_libversion_number,
     .vfs_find           = sqlite3_vfs_find,
     .vfs_register       = sqlite3_vfs_register,
     .auto_extension     = sqlite3_auto_extension,

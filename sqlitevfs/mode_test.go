@@ -1,6 +1,7 @@
 package sqlitevfs
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -16,39 +17,52 @@ func setMode(t *testing.T, p *pair, mode state.Mode) {
 		t.Fatal(err)
 	}
 	c.View().Header.Mode.Store(uint64(mode))
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
+	if err := c.Close(); !errors.Is(err, clone.ErrReadOnly) && !errors.Is(err, clone.ErrFailed) {
+		t.Fatalf("close: %v, want to be told of the mode", err)
 	}
 }
 
 // A clone that is read-only after a failed sync: no transaction begins that could not be rolled
-// back, and reads go on, local and cold. In WAL mode the WAL, which is not ours, takes more.
+// back, into whatever file, and reads go on, local and cold, also of who opens it only then.
 func TestReadOnlyMode(t *testing.T) {
 	for _, journal := range []string{"DELETE", "WAL"} {
 		t.Run(journal, func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, build{rows: 3000}, nil)
 			p.runOnBoth(`PRAGMA journal_mode=`+journal, `INSERT INTO log(what) VALUES ('rw')`)
-			if journal == "WAL" {
-				run(t, p.db, `PRAGMA wal_checkpoint(TRUNCATE)`)
-			}
+			reader := openDSN(t, DSN(p.path, "", nil))
+			get[int](t, reader, `SELECT count(*) FROM log`)
 			setMode(t, p, state.ReadOnly)
-			_, err := p.db.Exec(`INSERT INTO log(what) VALUES ('ro')`)
-			says := "readonly database"
-			if journal == "WAL" {
-				_, err = p.db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
-				says = "disk I/O error"
-			}
-			if err == nil || !strings.Contains(err.Error(), says) {
-				t.Fatalf("write: %v", err)
-			}
-			if got := get[string](t, p.db, `SELECT hydrant_last_error()`); !strings.Contains(got, "copy out what can be read") {
-				t.Errorf("got %q", got)
+			for _, s := range []string{`INSERT INTO log(what) VALUES ('ro')`, `BEGIN IMMEDIATE`, `PRAGMA user_version=5`, `VACUUM`} {
+				if _, err := p.db.Exec(s); err == nil || !strings.Contains(err.Error(), "readonly database") {
+					t.Errorf("%s: %v", s, err)
+				}
+				if got := get[string](t, p.db, `SELECT hydrant_last_error()`); !strings.Contains(got, "hydrant recover "+p.path) {
+					t.Errorf("%s: last error %q", s, got)
+				}
 			}
 			if journal == "WAL" {
-				run(t, p.want, `INSERT INTO log(what) VALUES ('ro')`)
+				if _, err := p.db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`); err == nil {
+					t.Error("a checkpoint succeeded")
+				}
 			}
+			same(t, reader, p.want)
 			same(t, p.db, p.want)
+			closeDB(t, reader)
+			closeDB(t, p.db)
+			p.db = openDSN(t, DSN(p.path, p.address, &Params{NoHydrate: true}))
+			same(t, p.db, p.want)
+			if _, err := p.db.Exec(`INSERT INTO log(what) VALUES ('ro')`); err == nil || !strings.Contains(err.Error(), "readonly database") {
+				t.Errorf("reopened: %v", err)
+			}
+			closeDB(t, p.db)
+			if _, err := clone.RecoverPath(p.path); err != nil {
+				t.Fatal(err)
+			}
+			p.db = openDSN(t, DSN(p.path, p.address, &Params{NoHydrate: true}))
+			same(t, p.db, p.want)
+			p.runOnBoth(`INSERT INTO log(what) VALUES ('again')`)
+			p.finish(t)
 		})
 	}
 }
@@ -60,7 +74,7 @@ func TestFailedMode(t *testing.T) {
 	if _, err := p.db.Exec(`SELECT count(*) FROM log`); err == nil || !strings.Contains(err.Error(), "disk I/O error") {
 		t.Errorf("got %v", err)
 	}
-	if got := get[string](t, p.db, `SELECT hydrant_last_error()`); !strings.Contains(got, "open it again") {
+	if got := get[string](t, p.db, `SELECT hydrant_last_error()`); !strings.Contains(got, "hydrant recover ") {
 		t.Errorf("got %q", got)
 	}
 }

@@ -12,14 +12,12 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"hydrant/clone"
+	"hydrant/sqlitevfs/shim"
 )
 
-// errTransaction is returned while somebody is in the middle of a transaction. Later will do.
-var errTransaction = errors.New("waiting for a transaction to end")
-
 // Quiesce returns what clone.Options.Quiesce is for the clone at path, for whoever opens it as a
-// blob: it runs publish while SQLite's own locks keep everybody else out. What is no database has
-// no transactions.
+// blob: it runs publish while SQLite's own locks keep everybody else out. What is no database, or
+// one that is damaged beyond beginning one, has no transactions.
 func Quiesce(path string) func(context.Context, func() error) error {
 	return func(ctx context.Context, publish func() error) (err error) {
 		db, err := Open(path, "", &Params{More: map[string]string{"_busy_timeout": "0"}})
@@ -29,12 +27,15 @@ func Quiesce(path string) func(context.Context, func() error) error {
 			err = shutOut(ctx, db, path)
 		}
 		switch {
-		case isSQLite(err, sqlite3.ErrNotADB):
+		case isSQLite(err, sqlite3.ErrNotADB), isSQLite(err, sqlite3.ErrCorrupt):
 			return publish()
-		case isSQLite(err, sqlite3.ErrBusy), isSQLite(err, sqlite3.ErrLocked):
-			return errTransaction
+		case isSQLite(err, sqlite3.ErrBusy), isSQLite(err, sqlite3.ErrLocked), isSQLite(err, sqlite3.ErrProtocol):
+			return clone.ErrTransaction
 		case err != nil:
-			return fmt.Errorf("lock the database: %w", err)
+			if file, ferr := filepath.EvalSymlinks(path); ferr == nil {
+				path = file
+			}
+			return shim.CannotLock(path, err)
 		}
 		err = publish()
 		_, rollback := db.ExecContext(ctx, "ROLLBACK")
@@ -58,7 +59,7 @@ func shutOut(ctx context.Context, db *sql.DB, path string) error {
 		return err
 	}
 	if busy != 0 {
-		return errTransaction
+		return clone.ErrTransaction
 	}
 	if _, err := db.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
@@ -75,7 +76,7 @@ func shutOut(ctx context.Context, db *sql.DB, path string) error {
 	case err != nil:
 		return fmt.Errorf("look at the WAL: %w", err)
 	case info.Size() > 0:
-		return errTransaction
+		return clone.ErrTransaction
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"hydrant/clone"
+	"hydrant/dest"
+	"hydrant/internal/faultio"
 	"hydrant/source"
 	"hydrant/source/scheme"
 	"hydrant/source/sourcetest"
@@ -39,7 +41,28 @@ func openFake(ctx context.Context, address string) (source.Source, error) {
 	if strings.HasPrefix(address, "fake:") {
 		return nil, source.ErrNotFound
 	}
+	if strings.HasPrefix(address, "silent:") {
+		f := sourcetest.NewFake(nil)
+		f.Rename(address)
+		f.Plan(sourcetest.Always(sourcetest.Fault{Stall: true}))
+		return f, nil
+	}
 	return scheme.Open(ctx, address, scheme.Options{})
+}
+
+// destFaults are the destinations whose writes are counted, and fail when told to.
+var destFaults = struct {
+	mu sync.Mutex
+	m  map[string]*faultio.Injector
+}{m: map[string]*faultio.Injector{}}
+
+func wrapDest(d dest.Target) dest.Target {
+	destFaults.mu.Lock()
+	defer destFaults.mu.Unlock()
+	if f := destFaults.m[d.Name()]; f != nil {
+		return faultio.WrapTarget(d, f)
+	}
+	return d
 }
 
 var events = struct {
@@ -64,6 +87,7 @@ func TestMain(m *testing.M) {
 func registerTest() {
 	err := Register("", &Options{
 		OpenSource: openFake,
+		WrapDest:   wrapDest,
 		OnEvent: func(path string, ev clone.Event) {
 			events.mu.Lock()
 			defer events.mu.Unlock()

@@ -50,9 +50,8 @@
 // copied there while its WAL still held transactions, those are not part of it: nothing in the
 // main file tells. Checkpoint before you upload.
 //
-// A transaction over several databases that a crash cuts short is rolled back in all of them when
-// the one that was main is next opened through this VFS. If it is opened by something else first,
-// that does not know of an incomplete clone's journal, and the clone may keep its half.
+// A transaction over several databases that a crash cuts short is rolled back in all of them,
+// whoever opens which first, if the one that is main was opened through this VFS.
 //
 // After an fsync has failed, a clone is read-only until it is recovered: no transaction begins in
 // rollback modes, and in WAL mode, where the WAL still takes them, checkpoints fail. Reads go on.

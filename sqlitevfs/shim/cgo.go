@@ -3,7 +3,7 @@ package shim
 /*
 #cgo CFLAGS: -std=gnu11 -Wall -Wextra
 #include <stdlib.h>
-#include "hydrantvfs.h"
+#include "hydrantint.h"
 */
 import "C"
 
@@ -54,6 +54,11 @@ var UseAPI = func() func(unsafe.Pointer) {
 
 // Register makes the VFS called name. It stays for the life of the process.
 func Register(name string, opts *Options) error {
+	_, err := register(name, opts)
+	return err
+}
+
+func register(name string, opts *Options) (*vfs, error) {
 	v := &vfs{}
 	if opts != nil {
 		v.opts = *opts
@@ -66,10 +71,59 @@ func Register(name string, opts *Options) error {
 	var why *C.char
 	if rc := C.hydrant_register(cname, C.uintptr_t(h), &why); rc != C.SQLITE_OK {
 		h.Delete()
-		return fmt.Errorf("register VFS %q: %s", name, C.GoString(why))
+		return nil, fmt.Errorf("register VFS %q: %s", name, C.GoString(why))
 	}
+	return v, nil
+}
+
+// hosted is what the functions for hosts work on.
+var hosted struct {
+	sync.Mutex // guards the rest
+	vfs        *vfs
+	name       string
+}
+
+// Host is Register for a loadable extension, whose host may not be able to say by a URI what is to
+// be opened and how: connections get the functions hydrant_clone() and hydrant_default() as well,
+// which are about this VFS. It is called once.
+func Host(name string, opts *Options) error {
+	v, err := register(name, opts)
+	if err != nil {
+		return err
+	}
+	hosted.Lock()
+	defer hosted.Unlock()
+	hosted.vfs, hosted.name = v, name
+	C.hydrantHosted = 1
 	return nil
 }
+
+// Default makes the hosted VFS SQLite's default one, with on false no longer; nil only asks. It
+// returns whether it is.
+func Default(on *bool) (bool, error) {
+	hosted.Lock()
+	defer hosted.Unlock()
+	set := C.int(-1)
+	switch {
+	case on != nil && *on:
+		set = 1
+	case on != nil:
+		set = 0
+	}
+	name := C.CString(hosted.name)
+	defer C.free(unsafe.Pointer(name))
+	is := C.hydrant_default(name, set)
+	if is < 0 {
+		return false, errors.New("SQLite refuses another default VFS")
+	}
+	return is != 0, nil
+}
+
+// LogTo has the lines that go to SQLite's log written to the file descriptor fd, too.
+func LogTo(fd int) { C.hydrant_log_to(C.int(fd)) }
+
+// Log writes one line to SQLite's log.
+func Log(text string) { logLine(C.SQLITE_NOTICE, text) }
 
 // logLine writes one line to SQLite's log.
 func logLine(rc C.int, text string) {
@@ -93,7 +147,7 @@ func uriParams(zName *C.char) iter.Seq2[string, string] {
 
 // newShared makes what the C half needs of an engine. View's memory may be kept there until the
 // clone is closed: it is not Go's.
-func newShared(h cgo.Handle, c *clone.Clone, path string) (*C.HydrantClone, error) {
+func newShared(h cgo.Handle, c *clone.Clone, path string, touches bool) (*C.HydrantClone, error) {
 	p := (*C.HydrantClone)(C.calloc(1, C.sizeof_HydrantClone))
 	if p == nil {
 		return nil, errors.New("out of memory")
@@ -102,7 +156,15 @@ func newShared(h cgo.Handle, c *clone.Clone, path string) (*C.HydrantClone, erro
 	if c == nil {
 		return p, nil
 	}
+	if fd, ok := c.LockFd(); ok {
+		C.hydrant_watch(p, C.int(fd))
+	}
 	v := c.View()
+	if v.Header == nil {
+		p.bReader = 1
+		p.eGate = C.HYDRANT_GONE
+		return p, nil
+	}
 	p.pHead = (*C.HydrantHeader)(unsafe.Pointer(v.Header))
 	p.aHydrated = (*C.uint64_t)(v.Hydrated)
 	p.aWritten = (*C.uint64_t)(v.Written)
@@ -111,6 +173,8 @@ func newShared(h cgo.Handle, c *clone.Clone, path string) (*C.HydrantClone, erro
 	p.iShift = C.uint(v.RegionShift)
 	if !c.Guarded() {
 		p.eGate = C.HYDRANT_GONE
+	} else if touches {
+		p.pTouch = newTouches(v.Regions)
 	}
 	p.zJournal = C.CString(clone.PrivateName(path, journalSuffix) + "\x00")
 	p.zWal = C.CString(clone.PrivateName(path, walSuffix) + "\x00")
@@ -118,7 +182,9 @@ func newShared(h cgo.Handle, c *clone.Clone, path string) (*C.HydrantClone, erro
 }
 
 func freeShared(p *C.HydrantClone) {
+	C.hydrant_unwatch(p)
 	C.free(unsafe.Pointer(p.zJournal))
 	C.free(unsafe.Pointer(p.zWal))
+	C.free(unsafe.Pointer(p.pTouch))
 	C.free(unsafe.Pointer(p))
 }

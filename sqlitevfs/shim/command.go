@@ -23,6 +23,7 @@ type query struct {
 	path   string  // of the database; "" when it did not come through us
 	db     *C.sqlite3
 	arg    *string // nil: none
+	arg2   *string
 }
 
 // result is an answer: an int64, a float64 or a string, or an error.
@@ -78,6 +79,10 @@ func answer(cmd C.int, q query) result {
 		return q.detach()
 	case C.HYDRANT_CMD_LAST_ERROR:
 		return q.lastError()
+	case C.HYDRANT_CMD_CLONE:
+		return q.clone()
+	case C.HYDRANT_CMD_DEFAULT:
+		return q.makeDefault()
 	}
 	return result{err: errors.New("no such command")}
 }

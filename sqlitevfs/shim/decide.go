@@ -17,6 +17,7 @@ import (
 	"hydrant/clone"
 	"hydrant/clone/state"
 	"hydrant/internal/sqlitefile"
+	"hydrant/sqlitevfs/advise"
 )
 
 // request is a main database that is to be opened.
@@ -124,11 +125,23 @@ func (v *vfs) join(r request, p *params, kind C.int, open func(request, *params)
 	if err != nil {
 		return stub(r.path, err)
 	}
-	if err := v.fits(e, p); err != nil {
+	if err := errors.Join(e.still(r.path), v.fits(e, p)); err != nil {
 		engines.release(e)
 		return stub(r.path, err)
 	}
 	return decision{kind: kind, engine: e}
+}
+
+// still tells why what is at path now is not the file that the engine has open.
+func (e *engine) still(path string) error {
+	if e.clone == nil {
+		return nil
+	}
+	same, err := e.clone.Owns(path)
+	if err == nil && !same {
+		err = errors.New("was replaced while this process had it open; close all its connections first")
+	}
+	return err
 }
 
 // fits tells why this database, which is open, is not what was asked for.
@@ -165,10 +178,14 @@ func (v *vfs) openClone(r request, p *params) (*engine, error) {
 	opts := &clone.Options{
 		RegionSize:   p.regionSize,
 		ChooseRegion: func(head []byte, _ int64) int64 { return sqlitefile.PageSize(head) },
+		Advisor:      advise.New(),
 		Knobs:        p.knobs,
 		OpenSource:   v.openSource,
 		Quiesce:      e.quiesce,
+		WrapDest:     v.opts.WrapDest,
+		NoTrace:      v.opts.NoTrace,
 	}
+	e.noTrace = v.opts.NoTrace
 	if p.trustBoot {
 		opts.Trust = state.TrustBoot
 	}
@@ -187,6 +204,7 @@ func (v *vfs) openClone(r request, p *params) (*engine, error) {
 	if err := e.share(); err != nil {
 		return nil, errors.Join(err, e.clone.Close())
 	}
+	e.sayReadOnly()
 	return e, nil
 }
 

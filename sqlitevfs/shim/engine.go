@@ -26,7 +26,8 @@ type blob interface {
 type engine struct {
 	id     uint64 // of this engine, among all of the process
 	vfs    string // the name of the VFS that it was first opened through
-	path   string // as SQLite has it: absolute, symbolic links resolved
+	path   string // as SQLite has it: absolute, symbolic links resolved; by which it was first opened
+	place  place  // in the registry
 	source string // as it was given when the engine was opened; "" when it was not
 	blob   blob
 	clone  *clone.Clone // blob, when it is one
@@ -34,6 +35,9 @@ type engine struct {
 	shared *C.HydrantClone
 	ready  chan struct{} // closed when shared is set
 	last   lastError
+	own    atomic.Bool // a connection of our own is open
+
+	noTrace bool // what is read is not noted
 
 	ahead   sync.Once
 	pending sync.WaitGroup // of overwriteAhead
@@ -49,9 +53,12 @@ func newEngine(r request, p *params) *engine {
 func (e *engine) share() error {
 	e.handle = cgo.NewHandle(e)
 	var err error
-	if e.shared, err = newShared(e.handle, e.clone, e.path); err != nil {
+	if e.shared, err = newShared(e.handle, e.clone, e.path, !e.noTrace); err != nil {
 		e.handle.Delete()
 		return err
+	}
+	if e.clone != nil {
+		e.clone.TouchedBy(e.touched)
 	}
 	close(e.ready)
 	return nil
@@ -72,7 +79,7 @@ func (e *engine) timeout() time.Duration {
 	if e.clone == nil {
 		return clone.DefaultTimeout
 	}
-	return time.Duration(e.clone.View().Header.Timeout.Load())
+	return e.clone.Timeout()
 }
 
 // overwriteAhead is called when VACUUM is about to write back a database that it has yet to read
@@ -85,8 +92,10 @@ func (e *engine) overwriteAhead() {
 		e.pending.Add(1)
 		go func() {
 			defer e.pending.Done()
+			size := e.clone.Status().Size
+			e.clone.Prefetch([]clone.Range{{Off: 0, Len: size}}) // on many connections
 			// An error is one that reads will meet; ErrClosed ends it at Close.
-			_ = e.clone.Hydrate(context.Background(), 0, e.clone.Status().Size)
+			_ = e.clone.Hydrate(context.Background(), 0, size)
 		}()
 	})
 }

@@ -24,6 +24,15 @@ func engineOf(h C.uintptr_t) *engine {
 	return cgo.Handle(h).Value().(*engine)
 }
 
+// stringOf is nil for none.
+func stringOf(z *C.char) *string {
+	if z == nil {
+		return nil
+	}
+	s := C.GoString(z)
+	return &s
+}
+
 func bytesOf(p unsafe.Pointer, n C.int) []byte { return unsafe.Slice((*byte)(p), int(n)) }
 
 //export hydrantGoOpen
@@ -96,7 +105,7 @@ func hydrantGoDeleteSide(zName *C.char, nBase, syncDir C.int) C.int {
 }
 
 //export hydrantGoCommand
-func hydrantGoCommand(cmd C.int, asker *C.HydrantAsker, zArg *C.char, out *C.HydrantResult) {
+func hydrantGoCommand(cmd C.int, asker *C.HydrantAsker, zArg, zArg2 *C.char, out *C.HydrantResult) {
 	entries.Add(1)
 	q := query{db: asker.db}
 	if asker.pClone != nil {
@@ -105,9 +114,6 @@ func hydrantGoCommand(cmd C.int, asker *C.HydrantAsker, zArg *C.char, out *C.Hyd
 	if asker.zPath != nil {
 		q.path = C.GoString(asker.zPath)
 	}
-	if zArg != nil {
-		arg := C.GoString(zArg)
-		q.arg = &arg
-	}
+	q.arg, q.arg2 = stringOf(zArg), stringOf(zArg2)
 	answer(cmd, q).fill(out)
 }

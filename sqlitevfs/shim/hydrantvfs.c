@@ -26,6 +26,7 @@
 **    main database, no copy   all methods are ours, there is no file (dest=memory)
 **    main database, stub      all methods are ours, there is no file: it says why
 **    side files of a clone    the parent's, under another name while the guard stands
+**    super-journal            xWrite is ours: it adds the names that side files have
 **    anything else            the parent's
 **
 ** THE FAST PATH
@@ -33,6 +34,8 @@
 ** Reads of local pages, writes of pages that were written before, and everything once the clone
 ** is complete, never leave C: they look at the clone's shared memory, whose contract is clone.View
 ** in Go, and call the parent. All else is decided in Go.
+**
+** Without permission to write to a clone all of it is asked of Go: see clone.Reader there.
 **
 ** THE GUARD
 **
@@ -46,7 +49,16 @@
 ** LIMITATIONS
 **
 ** In a child that was forked after registration Go does not run. There, plain databases work,
-** local pages are served, and everything else fails with a line in SQLite's log.
+** local pages are served, and everything else fails with a line in SQLite's log. The child closes
+** the state files that it has inherited: the locks on them are the parent's, and would outlive it
+** for as long as any copy of their descriptors is open. The shared memory stays mapped.
+**
+** The callback for SQLite's log must be thread-safe, as SQLite demands of programs with several
+** threads, also in a program that has a single one: we have threads, and one of them opens a
+** connection to the database when the clone is about to be completed. Our own lines wait for a call
+** from the program's thread, and where SQLite would log that a lock was refused it is asked for below
+** SQLite. But what SQLite itself finds worth a line in that connection it logs there and then: a
+** journal that it rolls back, a WAL that it recovers, an error, memory that is out.
 */
 #include "hydrantint.h"
 #include "_cgo_export.h"
@@ -54,8 +66,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct HydrantVfs HydrantVfs;
@@ -82,6 +96,7 @@ struct HydrantFile {
   int bWal;                    /* it is in WAL mode … */
   int nShm;                    /* … and holds so many locks there */
   int bBusy;                   /* counted in pClone->nBusy */
+  sqlite3_int64 nSuper;        /* super-journal: bytes written */
 };
 
 /* The methods of a file: those in base, behind which the real ones can be found again. */
@@ -93,6 +108,7 @@ struct HydrantMethods {
 #define KIND_PLAIN 1
 #define KIND_CLONE 2
 #define KIND_NAMED 3 /* a renamed journal that owns its name */
+#define KIND_SUPER 4 /* a super-journal that is being written */
 
 /*
 ** An open main database, by name, so that its side files can be told from others. One entry for
@@ -109,6 +125,7 @@ struct HydrantDb {
 };
 
 HydrantApi hydrantApi;
+__thread int hydrantOurs;
 static sqlite3_vfs *pParent;   /* "unix" */
 static int szParent;           /* bytes of its file object, rounded up */
 static pid_t iPid;             /* the process that registered us */
@@ -127,10 +144,87 @@ int hydrantForked(void){
   return getpid()!=iPid;
 }
 
+/************************************************************ log *****/
+
+/* A line that was born in a thread of ours, and waits for one of the program's. */
+typedef struct LogLine LogLine;
+struct LogLine {
+  LogLine *pNext;              /* born before it */
+  int rc;
+  char *zText;                 /* behind this struct */
+};
+static LogLine *pWaiting;      /* atomic: pushed one by one, taken all at once */
+
+static int fdLog = -1;         /* where lines go as well, -1: nowhere */
+
+/* From now on lines go to this file, too, at once and whichever thread they come from. */
+void hydrant_log_to(int fd){
+  __atomic_store_n(&fdLog, fd, __ATOMIC_RELAXED);
+}
+
+/* Writes a line to SQLite's log. Without memory to keep it, one of a thread of ours is dropped. */
+void hydrant_log(int rc, const char *zText){
+  LogLine *p;
+  int fd = __atomic_load_n(&fdLog, __ATOMIC_RELAXED);
+  if( fd>=0 ) dprintf(fd, "%s\n", zText);
+  if( hydrantOurs==0 ){
+    hydrantApi.log(rc, "%s", zText);
+    return;
+  }
+  p = malloc(sizeof(*p)+strlen(zText)+1);
+  if( p==0 ) return;
+  p->rc = rc;
+  p->zText = strcpy((char*)&p[1], zText);
+  p->pNext = __atomic_load_n(&pWaiting, __ATOMIC_RELAXED);
+  while( !__atomic_compare_exchange_n(&pWaiting, &p->pNext, p, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED) ){}
+}
+
+/* To be called where a thread of the program's comes by. */
+static void logWaiting(void){
+  LogLine *p, *pNext, *pFirst = 0;
+  if( __atomic_load_n(&pWaiting, __ATOMIC_RELAXED)==0 || hydrantOurs ) return;
+  for(p=__atomic_exchange_n(&pWaiting, (LogLine*)0, __ATOMIC_ACQUIRE); p; p=pNext){
+    pNext = p->pNext;
+    p->pNext = pFirst;
+    pFirst = p;
+  }
+  for(p=pFirst; p; p=pNext){
+    pNext = p->pNext;
+    hydrantApi.log(p->rc, "%s", p->zText);
+    free(p);
+  }
+}
+
+/* Logs what cannot be done in a forked child, and returns it as text from malloc(), 0 without memory. */
+static char *forkedText(int rc, const char *zWhat, const char *zPath){
+  static const char zFormat[] =
+      "hydrant: %s %s: not in a forked child; open it again after exec, or fork first";
+  size_t n = sizeof(zFormat) + strlen(zWhat) + strlen(zPath);
+  char *z = malloc(n);
+  if( z==0 ) return 0;
+  snprintf(z, n, zFormat, zWhat, zPath);
+  hydrant_log(rc, z);
+  return z;
+}
+
 static int forkedError(int rc, const char *zWhat, const char *zPath){
-  hydrantApi.log(rc, "hydrant: %s %s: not in a forked child; open it again after exec, "
-      "or fork first", zWhat, zPath);
+  free(forkedText(rc, zWhat, zPath));
   return rc;
+}
+
+/*
+** Up to 3.51.2, and but for two branches that were mended, SQLite could corrupt a database when a
+** WAL is begun anew while another connection is checkpointing it. Says so, once.
+*/
+static void warnOfWal(void){
+  static int bDone;
+  int v;
+  if( __atomic_exchange_n(&bDone, 1, __ATOMIC_RELAXED) ) return;
+  v = hydrantApi.libversion_number();
+  if( v>=3051003 || (v>=3050007 && v<3051000) || (v>=3044006 && v<3045000) ) return;
+  hydrant_log(SQLITE_WARNING, "hydrant: this SQLite is older than 3.51.3 (and not 3.50.7 or 3.44.6): "
+      "several connections that write in WAL mode can, rarely, corrupt a database; "
+      "see https://sqlite.org/wal.html");
 }
 
 /************************************************************ registry *****/
@@ -215,6 +309,40 @@ static int isLocal(const HydrantClone *p, sqlite3_int64 iOfst, sqlite3_int64 n){
   return 1;
 }
 
+/* True the first time for each region, while the clone is incomplete and somebody wants to know. */
+static int isNew(const HydrantClone *p, sqlite3_int64 iOfst){
+  HydrantTouches *t = p->pTouch;
+  uint64_t i = (uint64_t)iOfst >> p->iShift;
+  uint64_t *pWord, mask = (uint64_t)1 << (i&63);
+  if( t==0 || LOAD(p->pHead->ePhase)==HYDRANT_COMPLETE || i>=p->nRegion ) return 0;
+  pWord = &t->aSeen[(i & (t->nSeen-1))>>6];
+  if( LOAD(*pWord) & mask ) return 0;
+  return (__atomic_fetch_or(pWord, mask, __ATOMIC_RELAXED) & mask)==0;
+}
+
+/*
+** Notes that [iOfst, iOfst+n) was read. With no room left it is forgotten: Go takes what is here once a
+** second, and whenever something is read that is not local.
+*/
+static void note(const HydrantClone *p, sqlite3_int64 iOfst, sqlite3_int64 n){
+  HydrantTouches *t = p->pTouch;
+  uint64_t i = (uint64_t)iOfst >> p->iShift;
+  uint64_t nReg = ((uint64_t)(iOfst+n-1) >> p->iShift) + 1 - i;
+  uint64_t k = LOAD(t->iNext);
+  do{
+    if( k-LOAD(t->iTaken)>=HYDRANT_NTOUCH ) return;
+  }while( !__atomic_compare_exchange_n(&t->iNext, &k, k+1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) );
+  __atomic_store_n(&t->aTouch[k%HYDRANT_NTOUCH], i<<16 | (nReg<0xffff ? nReg : 0xffff), __ATOMIC_RELEASE);
+}
+
+/*
+** True when a read at iOfst that came short may be of a file that somebody else has cut: Go knows
+** how short the file may be.
+*/
+static int isCutShort(const HydrantClone *p, sqlite3_int64 iOfst){
+  return (uint64_t)iOfst >> p->iShift < p->nRegion && LOAD(p->pHead->ePhase)!=HYDRANT_COMPLETE;
+}
+
 /*
 ** True when a write of n bytes changes no bit, so that Go need not know of it:
 **   (1) nothing forbids writing,
@@ -258,6 +386,7 @@ static int hydrantClose(sqlite3_file *pFile){
   dbLeave(f.pDb);
   if( f.pClone && !f.bPrivate && !hydrantForked() ) hydrantGoClose(f.pClone->hGo);
   free(f.zText);
+  logWaiting();
   return rc;
 }
 
@@ -265,13 +394,18 @@ static int hydrantRead(sqlite3_file *pFile, void *pBuf, int n, sqlite3_int64 iOf
   HydrantFile *p = FILE_OF(pFile);
   HydrantClone *c = p->pClone;
   int bGuard, rc;
-  if( !isLocal(c, iOfst, n) ){
+  if( c->bReader || !isLocal(c, iOfst, n) ){
     if( hydrantForked() ) return forkedError(SQLITE_IOERR_READ, "read", p->zPath);
+    (void)isNew(c, iOfst);  /* Go notes it */
     return hydrantGoRead(c->hGo, dbOf(p), pBuf, n, iOfst);
   }
+  if( !p->bPrivate && isNew(c, iOfst) ) note(c, iOfst, n);
   /* Asked before the read: a guard that falls during it leaves what the overlay says. */
   bGuard = iOfst<HYDRANT_NFIRST && LOAD(c->pHead->ePhase)!=HYDRANT_COMPLETE;
   rc = p->pReal->xRead(pFile, pBuf, n, iOfst);
+  if( rc==SQLITE_IOERR_SHORT_READ && isCutShort(c, iOfst) && !hydrantForked() ){
+    return hydrantGoRead(c->hGo, dbOf(p), pBuf, n, iOfst);
+  }
   if( bGuard && (rc==SQLITE_OK || rc==SQLITE_IOERR_SHORT_READ) ){
     overlayFirst(c, pBuf, n, iOfst);
   }
@@ -281,6 +415,7 @@ static int hydrantRead(sqlite3_file *pFile, void *pBuf, int n, sqlite3_int64 iOf
 static int hydrantWrite(sqlite3_file *pFile, const void *pBuf, int n, sqlite3_int64 iOfst){
   HydrantFile *p = FILE_OF(pFile);
   HydrantClone *c = p->pClone;
+  if( c->bReader ) return SQLITE_READONLY;
   if( isStraight(c) || isMarked(c, iOfst, n) ) return p->pReal->xWrite(pFile, pBuf, n, iOfst);
   if( hydrantForked() ) return forkedError(SQLITE_IOERR_WRITE, "write", p->zPath);
   return hydrantGoWrite(c->hGo, dbOf(p), (void*)pBuf, n, iOfst);
@@ -289,6 +424,7 @@ static int hydrantWrite(sqlite3_file *pFile, const void *pBuf, int n, sqlite3_in
 /* The parent cuts as well, though nothing is left to cut: it keeps the size of its mapping. */
 static int hydrantTruncate(sqlite3_file *pFile, sqlite3_int64 nByte){
   HydrantFile *p = FILE_OF(pFile);
+  if( p->pClone->bReader ) return SQLITE_READONLY;
   if( !isStraight(p->pClone) ){
     int rc;
     if( hydrantForked() ) return forkedError(SQLITE_IOERR_TRUNCATE, "truncate", p->zPath);
@@ -301,6 +437,7 @@ static int hydrantTruncate(sqlite3_file *pFile, sqlite3_int64 nByte){
 static int hydrantSync(sqlite3_file *pFile, int flags){
   HydrantFile *p = FILE_OF(pFile);
   const HydrantHeader *h = p->pClone->pHead;
+  if( p->pClone->bReader ) return SQLITE_OK; /* nothing was written; and see dest.Onlooker in Go */
   if( !isStraight(p->pClone) && (LOAD(h->nMark)!=LOAD(h->nSynced) || LOAD(h->eMode)!=HYDRANT_RW) ){
     int rc;
     if( hydrantForked() ) return forkedError(SQLITE_IOERR_FSYNC, "sync", p->zPath);
@@ -385,13 +522,19 @@ static void leaveGate(const HydrantFile *p){
 
 /*
 ** A clone that has become read-only says so before a transaction has written to its journal: what
-** is in there could not be rolled back either, and then nothing could be read. In WAL mode
-** transactions go on, into the WAL, and checkpoints fail.
+** is in there could not be rolled back either, and then nothing could be read.
 */
+#define WAL_WRITE_LOCK 0 /* byte of the shared memory's locks, part of its format */
+
+static int mayWrite(const HydrantClone *p){
+  return !p->bReader && LOAD(p->pHead->eMode)==HYDRANT_RW;
+}
+
 static int hydrantLock(sqlite3_file *pFile, int eLock){
   HydrantFile *p = FILE_OF(pFile);
   int rc;
-  if( eLock>=SQLITE_LOCK_RESERVED && LOAD(p->pClone->pHead->eMode)!=HYDRANT_RW ){
+  logWaiting();
+  if( eLock>=SQLITE_LOCK_RESERVED && !mayWrite(p->pClone) ){
     if( !hydrantForked() ) hydrantGoRefused(p->pClone->hGo);
     return SQLITE_READONLY;
   }
@@ -413,18 +556,33 @@ static int hydrantUnlock(sqlite3_file *pFile, int eLock){
   return rc;
 }
 
+/*
+** In WAL mode a transaction that is to write has the lock of a reader when it asks for that of the
+** writer. Without a reader's lock it is a recovery of the index that wants it, which reading needs.
+*/
+static int isWalWrite(const HydrantFile *p, int iOfst, int flags){
+  return iOfst==WAL_WRITE_LOCK && p->nShm>0
+      && (flags & (SQLITE_SHM_LOCK|SQLITE_SHM_EXCLUSIVE))==(SQLITE_SHM_LOCK|SQLITE_SHM_EXCLUSIVE);
+}
+
 static int hydrantShmLock(sqlite3_file *pFile, int iOfst, int n, int flags){
   HydrantFile *p = FILE_OF(pFile);
+  int bWait = (flags & SQLITE_SHM_LOCK) && hasGate(p);
   int rc;
-  if( !hasGate(p) ) return p->pReal->xShmLock(pFile, iOfst, n, flags);
-  if( flags & SQLITE_SHM_LOCK ){
+  logWaiting();
+  if( !mayWrite(p->pClone) && isWalWrite(p, iOfst, flags) ){
+    if( !hydrantForked() ) hydrantGoRefused(p->pClone->hGo);
+    return SQLITE_READONLY;
+  }
+  if( bWait ){
+    if( !p->bWal ) warnOfWal();
     p->bWal = 1;
     passGate(p);
   }
   rc = p->pReal->xShmLock(pFile, iOfst, n, flags);
   if( rc==SQLITE_OK ) p->nShm += flags & SQLITE_SHM_LOCK ? n : -n;
-  noteBusy(p);
-  if( flags & SQLITE_SHM_LOCK ) leaveGate(p);
+  if( hasGate(p) ) noteBusy(p);
+  if( bWait ) leaveGate(p);
   return rc;
 }
 
@@ -448,6 +606,7 @@ static int hydrantFetch(sqlite3_file *pFile, sqlite3_int64 iOfst, int n, void **
   HydrantFile *p = FILE_OF(pFile);
   HydrantClone *c = p->pClone;
   *pp = 0;
+  if( c->bReader ) return SQLITE_OK;
   if( LOAD(c->pHead->ePhase)!=HYDRANT_COMPLETE && iOfst<HYDRANT_NFIRST ) return SQLITE_OK;
   if( !isLocal(c, iOfst, n) ) return SQLITE_OK;
   return p->pReal->xFetch(pFile, iOfst, n, pp);
@@ -488,6 +647,48 @@ static int hydrantFileControl(sqlite3_file *pFile, int op, void *pArg){
   return rc;
 }
 
+static size_t baseLength(const char *zPath);
+
+/* The private name of a journal whose public one is zPath, from mprintf(); *pz is 0 if it has none. */
+static int privateJournal(const char *zPath, char **pz){
+  size_t nBase = baseLength(zPath);
+  HydrantDb *pDb;
+  int rc = SQLITE_OK;
+  *pz = 0;
+  pthread_rwlock_rdlock(&registry.lock);
+  pDb = dbFind(zPath, nBase);
+  if( pDb && pDb->pClone && pDb->pClone->pHead && LOAD(pDb->pClone->pHead->ePhase)!=HYDRANT_COMPLETE ){
+    *pz = hydrantApi.mprintf("%s", pDb->pClone->zJournal);
+    if( *pz==0 ) rc = SQLITE_IOERR_NOMEM;
+  }
+  pthread_rwlock_unlock(&registry.lock);
+  return rc;
+}
+
+/*
+** A super-journal is a list of journals, each write one name. Whoever rolls back one of them
+** deletes the super-journal when it finds none of the others, and with it the word that those are
+** to be rolled back, too. A stranger would not find a clone's journal by its public name; so the
+** private one follows it. Names of what is not there do no harm.
+*/
+static int superWrite(sqlite3_file *pFile, const void *pBuf, int n, sqlite3_int64 iOfst){
+  HydrantFile *p = FILE_OF(pFile);
+  char *zPrivate = 0;
+  int rc = p->pReal->xWrite(pFile, pBuf, n, p->nSuper);
+  (void)iOfst;
+  if( rc ) return rc;
+  p->nSuper += n;
+  if( n<1 || ((const char*)pBuf)[n-1]!=0 ) return SQLITE_OK;
+  rc = privateJournal(pBuf, &zPrivate);
+  if( zPrivate ){
+    n = (int)strlen(zPrivate)+1;
+    rc = p->pReal->xWrite(pFile, zPrivate, n, p->nSuper);
+    p->nSuper += n;
+    hydrantApi.free(zPrivate);
+  }
+  return rc;
+}
+
 /*
 ** Makes methods out of the parent's for a file of this kind, once for each pair of them; 0 when
 ** there is no room, which with the parents known (two tables of the unix VFS) cannot be.
@@ -512,6 +713,10 @@ static const HydrantMethods *methodsFor(const sqlite3_io_methods *pReal, int eKi
   if( p->base.iVersion>3 ) p->base.iVersion = 3;
   p->base.xClose = hydrantClose;
   if( eKind==KIND_NAMED ) goto done;
+  if( eKind==KIND_SUPER ){
+    p->base.xWrite = superWrite;
+    goto done;
+  }
   p->base.xFileControl = hydrantFileControl;
   if( eKind==KIND_PLAIN ) goto done;
   p->base.xRead = hydrantRead;
@@ -538,8 +743,8 @@ static int takeOver(sqlite3_file *pFile, int eKind, const char *zPath, HydrantCl
   memset(p, 0, sizeof(*p));
   p->pReal = pFile->pMethods;
   p->zPath = zPath;
-  if( eKind!=KIND_NAMED ) p->pDb = dbEnter(zPath, pClone);
-  if( pMethods==0 || (eKind!=KIND_NAMED && p->pDb==0) ){
+  if( eKind<KIND_NAMED ) p->pDb = dbEnter(zPath, pClone);
+  if( pMethods==0 || (eKind<KIND_NAMED && p->pDb==0) ){
     dbLeave(p->pDb);
     pFile->pMethods->xClose(pFile);
     pFile->pMethods = 0;
@@ -696,6 +901,7 @@ static int nameOf(const char *zPath, size_t nBase, HydrantDb **ppDb){
   HydrantDb *p = *ppDb = dbFind(zPath, nBase);
   if( p==0 ) return NAME_ASK;
   if( !p->bClone ) return NAME_PUBLIC;
+  if( p->pClone->bReader ) return NAME_ASK;
   if( p->pClone->pHead==0 ) return NAME_NONE;
   switch( LOAD(p->pClone->pHead->ePhase) ){
     case HYDRANT_COMPLETE: return NAME_PUBLIC;
@@ -779,7 +985,11 @@ static int openMemory(
 static int openClone(
   sqlite3_file *pFile, const char *zName, const HydrantOpening *pOpening, int flags, int *pOutFlags
 ){
-  int rc = pParent->xOpen(pParent, zName, pFile, flags, pOutFlags);
+  int rc;
+  if( pOpening->pClone->bReader ){
+    flags = (flags & ~(SQLITE_OPEN_READWRITE|SQLITE_OPEN_CREATE)) | SQLITE_OPEN_READONLY;
+  }
+  rc = pParent->xOpen(pParent, zName, pFile, flags, pOutFlags);
   if( rc==SQLITE_OK ) rc = takeOver(pFile, KIND_CLONE, zName, pOpening->pClone);
   if( rc==SQLITE_OK ){
     FILE_OF(pFile)->bPrivate = pOpening->bPrivate;
@@ -816,7 +1026,10 @@ static int openForked(sqlite3_file *pFile, const char *zName, int flags, int *pO
   if( zState ) pParent->xAccess(pParent, zState, SQLITE_ACCESS_EXISTS, &bThere);
   hydrantApi.free(zState);
   if( !bThere ) rc = openPlain(pFile, zName, flags, pOutFlags, &bGuard);
-  if( bThere || bGuard ) rc = forkedError(SQLITE_CANTOPEN, "open", zName);
+  if( bThere || bGuard ){
+    char *zError = forkedText(SQLITE_CANTOPEN, "open", zName);
+    rc = zError ? openStub(pFile, zError, flags, pOutFlags) : SQLITE_NOMEM;
+  }
   return rc;
 }
 
@@ -849,6 +1062,10 @@ static int hydrantOpen(
   pFile->pMethods = 0;
   if( zName && (flags & SQLITE_OPEN_MAIN_DB) ){
     return openMain((HydrantVfs*)pVfs, zName, pFile, flags, pOutFlags);
+  }
+  if( zName && (flags & SQLITE_OPEN_SUPER_JOURNAL) && (flags & SQLITE_OPEN_CREATE) ){
+    int rc = pParent->xOpen(pParent, zName, pFile, flags, pOutFlags);
+    return rc ? rc : takeOver(pFile, KIND_SUPER, zName, 0);
   }
   if( zName==0 || !(flags & (SQLITE_OPEN_MAIN_JOURNAL|SQLITE_OPEN_WAL|SQLITE_OPEN_SUPER_JOURNAL))
    || (nBase = baseLength(zName))==0
@@ -966,6 +1183,67 @@ static const sqlite3_vfs hydrantVfs = {
   hydrantNextSystemCall       /* xNextSystemCall */
 };
 
+/************************************************************ fork *****/
+
+static HydrantClone *pWatched; /* those with a state file; guarded by watchLock */
+static pthread_mutex_t watchLock = PTHREAD_MUTEX_INITIALIZER;
+
+/* What is held here is whole in the child, where nobody else is left to give it back. */
+static void beforeFork(void){
+  pthread_rwlock_wrlock(&registry.lock);
+  pthread_mutex_lock(&gate.lock);
+  pthread_mutex_lock(&watchLock);
+}
+
+static void forkedParent(void){
+  pthread_mutex_unlock(&watchLock);
+  pthread_mutex_unlock(&gate.lock);
+  pthread_rwlock_unlock(&registry.lock);
+}
+
+/*
+** Locks are made anew: a read-write lock knows its writer by a thread id that the child does not
+** have. A descriptor is closed only if it is what it was, because an engine that is being closed
+** may have given its number back. Nothing here allocates.
+*/
+static void forkedChild(void){
+  static const pthread_rwlock_t rw = PTHREAD_RWLOCK_INITIALIZER;
+  static const pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  static const pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+  HydrantClone *p;
+  struct stat st;
+  for(p=pWatched; p; p=p->pNext){
+    if( fstat(p->fdState, &st)==0 && st.st_dev==p->iDev && st.st_ino==p->iIno ) close(p->fdState);
+    p->fdState = -1;
+  }
+  pWatched = 0;
+  watchLock = mutex;
+  gate.lock = mutex;
+  gate.moved = cond;
+  registry.lock = rw;
+}
+
+/* Until hydrant_unwatch(), a forked child closes its copy of a clone's state file. */
+void hydrant_watch(HydrantClone *p, int fdState){
+  struct stat st;
+  if( fstat(fdState, &st) ) return;
+  p->fdState = fdState;
+  p->iDev = st.st_dev;
+  p->iIno = st.st_ino;
+  pthread_mutex_lock(&watchLock);
+  p->pNext = pWatched;
+  pWatched = p;
+  pthread_mutex_unlock(&watchLock);
+}
+
+void hydrant_unwatch(HydrantClone *p){
+  HydrantClone **pp;
+  pthread_mutex_lock(&watchLock);
+  for(pp=&pWatched; *pp && *pp!=p; pp=&(*pp)->pNext){}
+  if( *pp ) *pp = p->pNext;
+  pthread_mutex_unlock(&watchLock);
+}
+
 /************************************************************ for Go to call *****/
 
 void hydrant_use_api(const HydrantApi *pApi){
@@ -995,6 +1273,8 @@ int hydrant_register(const char *zName, uintptr_t hGo, const char **pzError){
     pParent = pReal;
     szParent = (pReal->szOsFile+15) & ~15;
     iPid = getpid();
+    rc = pthread_atfork(beforeFork, forkedParent, forkedChild);
+    if( rc ) return registerError(pzError, SQLITE_NOMEM, "cannot prepare for fork");
     rc = hydrantApi.auto_extension((void(*)(void))hydrantAutoInit);
     if( rc ) return registerError(pzError, rc, "cannot register functions");
   }
@@ -1009,8 +1289,31 @@ int hydrant_register(const char *zName, uintptr_t hGo, const char **pzError){
   return SQLITE_OK;
 }
 
-void hydrant_log(int rc, const char *zText){
-  hydrantApi.log(rc, "%s", zText);
+/*
+** Makes the VFS zName SQLite's default one with eSet 1, and the one that was with 0; -1 only asks.
+** Returns 1 when it is, 0 when it is not, -1 when it cannot be had. Calls are made one at a time.
+*/
+int hydrant_default(const char *zName, int eSet){
+  static sqlite3_vfs *pBefore;
+  sqlite3_vfs *pOurs = hydrantApi.vfs_find(zName), *pNow = hydrantApi.vfs_find(0);
+  if( pOurs==0 ) return -1;
+  if( eSet==1 && pNow!=pOurs ){
+    pBefore = pNow;
+    if( hydrantApi.vfs_register(pOurs, 1) ) return -1;
+  }
+  if( eSet==0 && pNow==pOurs && hydrantApi.vfs_register(pBefore ? pBefore : pParent, 1) ) return -1;
+  return hydrantApi.vfs_find(0)==pOurs;
+}
+
+/* The name by which SQLite will open zPath, from malloc(); 0 when there is none. */
+char *hydrant_full_path(const char *zPath){
+  int n = pParent->mxPathname + 1;
+  char *z = malloc(n);
+  if( z==0 ) return 0;
+  z[0] = 0;
+  if( (pParent->xFullPathname(pParent, zPath, n, z) & 0xff)==SQLITE_OK ) return z;
+  free(z);
+  return 0;
 }
 
 int hydrant_interrupted(sqlite3 *db){

@@ -32,6 +32,21 @@ struct HydrantHeader {
 };
 
 /*
+** What was read of the local file without Go's knowing, in order, while the clone is incomplete:
+** it belongs into the trace. Entries are noted here and taken out by Go.
+*/
+#define HYDRANT_NTOUCH 1024
+typedef struct HydrantTouches HydrantTouches;
+struct HydrantTouches {
+  uint64_t iNext;            /* how many were noted … */
+  uint64_t iTaken;           /* … and how many of them Go has taken */
+  uint64_t aTouch[HYDRANT_NTOUCH]; /* by number: region<<16 | regions, 0 for nothing yet */
+  uint64_t nSeen;            /* bits in aSeen, a power of two */
+  uint64_t aSeen[];          /* which regions, hashed, were noted before */
+};
+#define HYDRANT_MAXSEEN (1<<16)
+
+/*
 ** What a database is served from: a clone, or a source without a copy. Made and freed by Go,
 ** which counts the files that use it; freed after the last of them is closed.
 */
@@ -44,11 +59,16 @@ struct HydrantClone {
   const uint64_t *aDirty;
   uint64_t nRegion;            /* what lies behind the last region is local */
   unsigned iShift;             /* log2 of the region size */
+  HydrantTouches *pTouch;      /* 0: nobody wants to know */
+  int bReader;                 /* no permission to write: all is asked of Go, the above is 0 */
   char *zJournal;              /* private name of the rollback journal */
   char *zWal;                  /* … and of the WAL. Both end in two zero bytes */
   int eGate;                   /* who may lock, see hydrant_gate() */
   int nLocking;                /* how many are past the gate and about to lock */
   int nBusy;                   /* how many files are inside a transaction */
+  HydrantClone *pNext;         /* of those that a forked child has to let go of, … */
+  int fdState;                 /* … by closing this: the state file, -1 for none … */
+  uint64_t iDev, iIno;         /* … which is this file */
 };
 
 /* Values of HydrantClone.eGate. */
@@ -92,6 +112,8 @@ struct HydrantResult {
 #define HYDRANT_CMD_TXID       5
 #define HYDRANT_CMD_DETACH     6
 #define HYDRANT_CMD_LAST_ERROR 7
+#define HYDRANT_CMD_CLONE      8
+#define HYDRANT_CMD_DEFAULT    9
 
 /*
 ** Who asks: the database that a command or a wait is for. Valid during the call. Any of it may
@@ -105,9 +127,16 @@ struct HydrantAsker {
   sqlite3 *db;
 };
 
+/* C → C: for a loadable extension */
+int hydrant_connect(sqlite3*);
+int hydrantForked(void);
+void hydrant_log_to(int fd);
+
 /* Go → C: hydrantvfs.c */
 void hydrant_use_api(const HydrantApi*);
 int hydrant_register(const char *zName, uintptr_t hGo, const char **pzError);
+int hydrant_default(const char *zName, int eSet);
+char *hydrant_full_path(const char *zPath);
 void hydrant_log(int rc, const char *zText);
 int hydrant_interrupted(sqlite3*);
 int hydrant_txn_state(sqlite3*);
@@ -115,11 +144,14 @@ const char *hydrant_uri_key(const char *zName, int i);
 const char *hydrant_uri_value(const char *zName, const char *zKey);
 int hydrant_open_as(const char *zName, sqlite3_file*, int flags, int *pOutFlags, int bOwnName);
 int hydrant_gate(HydrantClone*, int eGate);
+void hydrant_watch(HydrantClone*, int fdState);
+void hydrant_unwatch(HydrantClone*);
 int hydrant_real_access(const char *zName, int flags, int *pOut);
 int hydrant_real_delete(const char *zName, int bSyncDir);
 
 /* Go → C: hydrantsql.c */
 int hydrant_db_open(const char *zUri, const char *zVfs, sqlite3 **ppDb);
+int hydrant_db_locked(sqlite3*);
 int hydrant_db_query(sqlite3*, const char *zSql, char *zOut, int nOut);
 void hydrant_db_close(sqlite3*, int bLast);
 const char *hydrant_db_error(sqlite3*);

@@ -60,7 +60,19 @@ func (e *engine) sync(*C.sqlite3) C.int {
 
 // refused notes why no transaction can begin.
 func (e *engine) refused() {
-	e.failed("write to", fmt.Errorf("%w (%s)", clone.ErrReadOnly, e.clone.Status().Error), C.SQLITE_READONLY)
+	if err := e.clone.Writable(); err != nil {
+		e.failed("write to", err, C.SQLITE_READONLY)
+	}
+}
+
+// sayReadOnly notes, when the clone is opened, that there is no permission to write to it: SQLite
+// refuses to by itself, and does not ask why.
+func (e *engine) sayReadOnly() {
+	if err := e.clone.Writable(); errors.Is(err, clone.ErrAccess) {
+		text := line(err)
+		e.last.set(text)
+		logLine(C.SQLITE_READONLY, text)
+	}
 }
 
 // pollPeriod is how often a wait looks whether its connection was interrupted.

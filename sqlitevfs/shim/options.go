@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"hydrant/clone"
+	"hydrant/dest"
 	"hydrant/source"
 	"hydrant/source/cache"
 	"hydrant/source/scheme"
@@ -19,6 +20,14 @@ type Options struct {
 	// Cache keeps what clones fetch in the memory of the process, up to 64 MiB for all of them, so
 	// that many clones of one database fetch each block of it once.
 	Cache bool
+
+	// NoTrace switches off traces, see clone.Options: what is read is not recorded for the next cold
+	// start, and no trace is looked for beside a source.
+	NoTrace bool
+
+	// WrapDest puts something around the local file of each clone as Go sees it: see
+	// clone.Options. Pages that were changed before are written by SQLite, past it.
+	WrapDest func(dest.Target) dest.Target
 
 	// OnEvent is called for each event of each clone that is opened through the VFS, for one clone
 	// one at a time, from a goroutine of the clone. It must not close a database.

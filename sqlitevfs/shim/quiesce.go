@@ -19,9 +19,6 @@ import (
 	"hydrant/clone"
 )
 
-// errBusyNow is returned while somebody is in the middle of something. Later will do.
-var errBusyNow = errors.New("waiting for a transaction to end before the clone can be completed")
-
 // quiesce runs publish while nobody is in the middle of a transaction that has, or will come to
 // have, a journal or frames in the WAL. It takes SQLite's own locks, through a connection of its
 // own:
@@ -46,11 +43,11 @@ func (e *engine) quiesce(ctx context.Context, publish func() error) error {
 		C.hydrant_gate(e.shared, gate)
 	}()
 	for until := time.Now().Add(drainTime); ; {
-		err := errBusyNow
+		err := clone.ErrTransaction
 		if C.hydrant_gate(e.shared, C.HYDRANT_SHUT) == 0 {
 			err = e.publishLocked(publish)
 		}
-		if !errors.Is(err, errBusyNow) || ctx.Err() != nil || time.Now().After(until) {
+		if !errors.Is(err, clone.ErrTransaction) || ctx.Err() != nil || time.Now().After(until) {
 			return err
 		}
 		C.hydrant_gate(e.shared, C.HYDRANT_DRAIN)
@@ -63,28 +60,43 @@ const (
 	drainStep = 300 * time.Microsecond
 )
 
-// publishLocked runs publish under SQLite's locks, or returns errBusyNow. The connection is closed
-// when it does: in WAL mode its mere presence keeps others from leaving that mode.
+// publishLocked runs publish under SQLite's locks, or returns clone.ErrTransaction. The connection
+// is closed when it does: in WAL mode its mere presence keeps others from leaving that mode.
 func (e *engine) publishLocked(publish func() error) error {
+	e.own.Store(true)
+	defer e.own.Store(false)
 	db, err := openPrivate(e)
 	if err != nil {
 		return err
 	}
 	defer func() { db.close(engines.users(e) == 0) }()
-	mode, err := db.query("PRAGMA journal_mode")
-	if err != nil {
-		return err
+	if C.hydrant_db_locked(db.db) != 0 {
+		return clone.ErrTransaction
 	}
-	begin := db.beginExclusive
-	if mode == "wal" {
-		begin = db.beginEmptyWAL
-	}
-	if err := begin(); err != nil {
-		return err
+	if err := db.shutOut(); err != nil {
+		return CannotLock(e.path, err)
 	}
 	err = publish()
 	_, rberr := db.query("ROLLBACK")
 	return errors.Join(err, rberr)
+}
+
+// CannotLock is err, which kept the database at path from being locked for completion, with what it
+// was about; path has no symbolic links in it. clone.ErrTransaction speaks for itself.
+func CannotLock(path string, err error) error {
+	if errors.Is(err, clone.ErrTransaction) {
+		return err
+	}
+	journal := clone.PrivateName(path, journalSuffix)
+	var front [8]byte // zeros, when it is not to be rolled back
+	if f, ferr := os.Open(journal); ferr == nil {
+		_, _ = f.Read(front[:])
+		_ = f.Close()
+	}
+	if front != [8]byte{} {
+		return fmt.Errorf("complete %s: roll back %s, whose writer died: %w", path, journal, err)
+	}
+	return fmt.Errorf("complete %s: lock the database: %w", path, err)
 }
 
 // private is a connection of our own to a database that is open here. Not for concurrent use.
@@ -117,7 +129,7 @@ func (p *private) close(last bool) {
 }
 
 // query runs sql and returns the first column of the first row. A lock that is not to be had is
-// errBusyNow.
+// clone.ErrTransaction.
 func (p *private) query(sql string) (string, error) {
 	z := C.CString(sql)
 	defer C.free(unsafe.Pointer(z))
@@ -125,10 +137,22 @@ func (p *private) query(sql string) (string, error) {
 	switch rc := C.hydrant_db_query(p.db, z, &out[0], C.int(len(out))); rc & 0xff {
 	case C.SQLITE_OK:
 		return C.GoString(&out[0]), nil
-	case C.SQLITE_BUSY:
-		return "", errBusyNow
+	case C.SQLITE_BUSY, C.SQLITE_PROTOCOL: // a lock that is not to be had, and one that was waited for
+		return "", clone.ErrTransaction
 	}
 	return "", fmt.Errorf("%s: %s", sql, C.GoString(C.hydrant_db_error(p.db)))
+}
+
+// shutOut begins the transaction that keeps everybody else out.
+func (p *private) shutOut() error {
+	mode, err := p.query("PRAGMA journal_mode")
+	switch {
+	case err != nil:
+		return err
+	case mode == "wal":
+		return p.beginEmptyWAL()
+	}
+	return p.beginExclusive()
 }
 
 func (p *private) beginExclusive() error {
@@ -144,7 +168,7 @@ func (p *private) beginEmptyWAL() error {
 		return err
 	}
 	if busy != "0" {
-		return errBusyNow
+		return clone.ErrTransaction
 	}
 	if _, err := p.query("BEGIN IMMEDIATE"); err != nil {
 		return err
@@ -154,7 +178,7 @@ func (p *private) beginEmptyWAL() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err == nil && st.Size() > 0:
-		return errBusyNow
+		return clone.ErrTransaction
 	}
 	return err
 }

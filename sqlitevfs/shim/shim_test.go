@@ -7,6 +7,8 @@ import (
 	"io"
 	"iter"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -157,7 +159,7 @@ func TestLastError(t *testing.T) {
 
 // Many open and close one path at once: there is never more than one engine, and none is left.
 func TestRegistry(t *testing.T) {
-	r := registry{slots: map[string]*slot{}}
+	r := newRegistry()
 	var open, made atomic.Int32
 	var wg sync.WaitGroup
 	for range 50 {
@@ -186,8 +188,44 @@ func TestRegistry(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(r.slots) != 0 || open.Load() != 0 || made.Load() == 0 {
+	if len(r.slots) != 0 || len(r.paths) != 0 || open.Load() != 0 || made.Load() == 0 {
 		t.Errorf("%d slots, %d open, %d made", len(r.slots), open.Load(), made.Load())
+	}
+}
+
+// One file has one engine, by whatever path; also before it exists.
+func TestRegistryKnowsFilesAndNotPaths(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	r := newRegistry()
+	made := 0
+	open := func() (*engine, error) {
+		made++
+		e := newEngine(request{path: "p"}, &params{})
+		e.blob = closer{func() {}}
+		return e, e.share()
+	}
+	a, err := r.acquire(filepath.Join(dir, "p"), open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := r.acquire(filepath.Join(link, "p"), open)
+	if err != nil || b != a || made != 1 {
+		t.Errorf("%d engines, %v", made, err)
+	}
+	if r.find(filepath.Join(link, ".", "p")) != a || r.find(filepath.Join(dir, "q")) != nil {
+		t.Error("found wrongly")
+	}
+	if n := r.users(a); n != 2 {
+		t.Errorf("%d users", n)
+	}
+	r.release(a)
+	r.release(b)
+	if len(r.slots) != 0 || len(r.paths) != 0 {
+		t.Errorf("%d slots, %d paths are left", len(r.slots), len(r.paths))
 	}
 }
 

@@ -39,10 +39,18 @@ func (s *side) private() string { return clone.PrivateName(s.base, s.suffix) }
 
 // with calls f while names hold still. The side file of a database that is not open here belongs to
 // another one's super-journal; nobody changes its name but who opens that database.
+//
+// A database that is being closed here may be completed by another process at any time, so that
+// nobody can say what the name is until it is closed. Only our own connection, which closing waits
+// for, cannot wait for that.
 func (s *side) with(f func(private bool) error) error {
-	if e := engines.find(s.base); e != nil && e.clone != nil {
+	for {
+		e := engines.find(s.base)
+		if e == nil || e.clone == nil {
+			break
+		}
 		err := e.clone.Companions(f)
-		if !errors.Is(err, clone.ErrClosed) {
+		if !errors.Is(err, clone.ErrClosed) || e.own.Load() || !engines.awaitClose(e) {
 			return err
 		}
 	}

@@ -33,6 +33,8 @@ typedef void (*sqlite3_syscall_ptr)(void);
 #define SQLITE_NOTFOUND          12
 #define SQLITE_FULL              13
 #define SQLITE_CANTOPEN          14
+#define SQLITE_PROTOCOL          15
+#define SQLITE_NOTICE            27
 #define SQLITE_WARNING           28
 #define SQLITE_ROW              100
 #define SQLITE_DONE             101
@@ -65,10 +67,12 @@ typedef void (*sqlite3_syscall_ptr)(void);
 
 /* Levels of xLock. */
 #define SQLITE_LOCK_NONE 0
+#define SQLITE_LOCK_SHARED 1
 #define SQLITE_LOCK_RESERVED 2
 
 /* Flags of xShmLock. */
 #define SQLITE_SHM_LOCK 2
+#define SQLITE_SHM_EXCLUSIVE 8
 
 /* Answers of xDeviceCharacteristics. */
 #define SQLITE_IOCAP_ATOMIC       0x00000001
@@ -76,6 +80,7 @@ typedef void (*sqlite3_syscall_ptr)(void);
 #define SQLITE_IOCAP_BATCH_ATOMIC 0x00004000
 
 /* Opcodes of xFileControl. */
+#define SQLITE_FCNTL_FILE_POINTER 7
 #define SQLITE_FCNTL_OVERWRITE 11
 #define SQLITE_FCNTL_VFSNAME   12
 #define SQLITE_FCNTL_PRAGMA    14
@@ -150,6 +155,7 @@ struct sqlite3_vfs {
 */
 typedef struct HydrantApi HydrantApi;
 struct HydrantApi {
+  int (*libversion_number)(void);
   sqlite3_vfs *(*vfs_find)(const char*);
   int (*vfs_register)(sqlite3_vfs*, int);
   int (*auto_extension)(void(*)(void));

@@ -27,7 +27,7 @@ func TestNoWarnings(t *testing.T) {
 	if err != nil || len(files) < 2 {
 		t.Fatal(files, err)
 	}
-	for _, file := range append(files, "../linked.c", "../internal/forktest/forktest.c") {
+	for _, file := range append(files, "../linked.c", "../internal/forktest/forktest.c", "../internal/logtest/logtest.c") {
 		cmd := exec.Command(cc, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-I.", "-I"+dir, "-c", "-o", filepath.Join(dir, "o"), file)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", file, err, out)

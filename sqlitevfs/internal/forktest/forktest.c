@@ -56,3 +56,24 @@ int forktest(
   if( (rc = sqlite3_close_v2(db))!=0 ) return rc;
   return n>0 ? 0 : -2;
 }
+
+/*
+** Opens a clone, runs zWarm, forks, and returns in the parent. For each byte that comes on fdIn the
+** child runs zWarm on the connection it inherited, and writes the result code to fdOut as one byte;
+** at the end of fdIn it ends.
+*/
+int forkhold(const char *zClone, const char *zWarm, int fdIn, int fdOut){
+  sqlite3 *db = 0;
+  char c;
+  int rc;
+  pid_t pid;
+  if( (rc = openUri(zClone, &db))!=0 || (rc = runSql(db, zWarm))!=0 ) return rc;
+  pid = fork();
+  if( pid ) return pid>0 ? 0 : -1;
+  alarm(60);
+  while( read(fdIn, &c, 1)==1 ){
+    c = (char)runSql(db, zWarm);
+    if( write(fdOut, &c, 1)!=1 ) break;
+  }
+  _exit(0);
+}

@@ -7,6 +7,7 @@ package forktest
 #include <stdlib.h>
 int forktest(const char *zClone, const char *zPlain, const char *zWarm, const char *zCold,
     char *zOut, int nOut);
+int forkhold(const char *zClone, const char *zWarm, int fdIn, int fdOut);
 */
 import "C"
 
@@ -39,4 +40,17 @@ func Run(clone, plain, warm, cold string) (map[string]int, error) {
 		got[name] = n
 	}
 	return got, nil
+}
+
+// Hold opens clone, a URI, runs the query warm on it, and forks a child that lives on. For each
+// byte that the child reads from in it runs warm on the same connection, and writes the result code
+// to out as one byte; it ends when in does.
+func Hold(clone, warm string, in, out uintptr) error {
+	c, w := C.CString(clone), C.CString(warm)
+	defer C.free(unsafe.Pointer(c))
+	defer C.free(unsafe.Pointer(w))
+	if rc := C.forkhold(c, w, C.int(in), C.int(out)); rc != 0 {
+		return fmt.Errorf("forkhold: %d", rc)
+	}
+	return nil
 }
