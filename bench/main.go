@@ -1,94 +1,53 @@
-// Command bench measures hydrant against what people do without it, side by side in one run.
+// Command bench measures hydrant against what people do without it, side by side in one run: the
+// same as "hydrant bench coldstart", and what its figures in README come from.
 //
-//	go run ./bench hydrate      hydration against plain parallel ranged downloads
-//	go run ./bench cold         the first answer: round trips, against downloading first
-//	go run ./bench native       a hydrated database against SQLite's own VFS
-//	go run ./bench memory       peak memory at 500 MB and at a sparse 100 GiB
-//	go run ./bench all
-//
-// Every strategy runs in a fresh process against the same S3 server in this one, in interleaved
-// rounds; what is printed are medians, and ratios of medians from the same run. Absolute times
-// depend on the machine.
+//	go run ./bench
+//	go run ./bench -size 50MB -runs 1 -html cold.html
+//	go run ./bench -peers
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
-	"time"
+	"os/signal"
+	"syscall"
 
-	"hydrant/internal/units"
+	"hydrant/bench/coldstart"
 )
 
-// settings are the flags that all benchmarks share.
-type settings struct {
-	size      int64
-	rtt       time.Duration
-	bandwidth int64
-	rounds    int
-	dir       string
-}
+// childVerb marks a process that the harness has started.
+const childVerb = "child"
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == childVerb {
-		child(os.Args[2:])
-		return
-	}
-	if err := run(os.Args[1:]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	which := "all"
-	if len(args) > 0 && args[0][0] != '-' {
-		which, args = args[0], args[1:]
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == childVerb {
+		return coldstart.Child(ctx, args[1:], os.Stdout)
 	}
-	s := settings{}
-	size, bandwidth := "500MB", "80MB"
-	fs := flag.NewFlagSet("bench "+which, flag.ContinueOnError)
-	fs.StringVar(&size, "size", size, "size of the blob or database")
-	fs.StringVar(&bandwidth, "bandwidth", bandwidth, "bytes per second of one connection")
-	fs.DurationVar(&s.rtt, "rtt", 30*time.Millisecond, "time to the first byte of each request")
-	fs.IntVar(&s.rounds, "rounds", 5, "rounds of each strategy")
-	fs.StringVar(&s.dir, "dir", "", "folder for the files (default: a new one, removed afterwards)")
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	s := coldstart.New()
+	s.Child = []string{self, childVerb}
+	s.Tell = func(line string) { fmt.Fprintln(os.Stderr, line) }
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	s.Flags(fs)
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	var err error
-	if s.size, err = units.ParseSize(size); err != nil {
-		return err
+	if fs.NArg() > 0 {
+		return fmt.Errorf("%q is one argument too many", fs.Arg(0))
 	}
-	if s.bandwidth, err = units.ParseSize(bandwidth); err != nil {
-		return err
-	}
-	if s.dir == "" {
-		if s.dir, err = os.MkdirTemp("", "hydrant-bench-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(s.dir)
-	}
-	if s.dir, err = filepath.Abs(s.dir); err != nil {
-		return err
-	}
-	benches := []struct {
-		name string
-		run  func(settings) error
-	}{{"cold", benchCold}, {"hydrate", benchHydrate}, {"memory", benchMemory}, {"native", benchNative}}
-	found := false
-	for _, b := range benches {
-		if which != b.name && which != "all" {
-			continue
-		}
-		found = true
-		if err := b.run(s); err != nil {
-			return fmt.Errorf("%s: %w", b.name, err)
-		}
-	}
-	if !found {
-		return fmt.Errorf("unknown benchmark %q", which)
-	}
-	return nil
+	return coldstart.Print(ctx, s, os.Stdout)
 }

@@ -91,31 +91,15 @@ func TestDiskFullWhileWriting(t *testing.T) {
 
 // A folder that may not be written to is refused in one line, and nothing is left in it.
 func TestReadOnlyFolder(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("becoming somebody who may not write needs root")
-	}
-	dir, err := os.MkdirTemp("", "hydrant-e2e-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	bin := filepath.Join(dir, "hydrant")
-	if err := os.WriteFile(bin, readFile(t, filepath.Join("..", ".build", "hydrant")), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	dir, bin, _ := publicDir(t)
 	source := filepath.Join(dir, "source.db")
 	copyFile(t, source, databases[2])
 	folder := filepath.Join(dir, "folder")
 	if err := os.Mkdir(folder, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	const nobody = 65534
-	cmd := exec.Command(bin, "clone", source, filepath.Join(folder, "app.db"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	out, err := cmd.CombinedOutput()
+	args := append(asUser(alice), bin, "clone", source, filepath.Join(folder, "app.db"))
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
 	if err == nil || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), "permission denied") {
 		t.Errorf("%v, it says: %s", err, out)
 	}

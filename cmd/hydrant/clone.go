@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +22,7 @@ type cloneFlags struct {
 	noHydrate   bool
 	keep        bool
 	ifNotExists bool
+	noTrace     bool
 }
 
 func newClone(t *terminal) *cobra.Command {
@@ -41,6 +45,7 @@ ordinary file.`,
 	c.Flags().BoolVar(&f.noHydrate, "no-hydrate", false, "only make the clone: what is read is fetched, nothing else")
 	c.Flags().BoolVar(&f.keep, "keep", false, "when complete, stay a clone: keep the state file")
 	c.Flags().BoolVar(&f.ifNotExists, "if-not-exists", false, "do nothing, successfully, when DEST is an ordinary file already")
+	c.Flags().BoolVar(&f.noTrace, "no-trace", false, "do not ask for a trace beside SOURCE, and record none")
 	c.Flags().Var(&f.regionSize, "region-size", "unit of copying, a power of two (default: the page of a database, else 4KiB)")
 	c.Flags().Var(&f.bandwidth, "bandwidth", "cap on copying, bytes per second (default: none)")
 	c.Flags().Var(&f.connections, "connections", "requests at once, 1 to 256 (default: adapts)")
@@ -54,6 +59,7 @@ func runClone(ctx context.Context, t *terminal, url, path string, f *cloneFlags)
 	opts := clone.Options{
 		RegionSize: f.regionSize.n,
 		Keep:       f.keep,
+		NoTrace:    f.noTrace,
 		Knobs:      clone.Knobs{Bandwidth: f.bandwidth.pointer(), Connections: f.connections.pointer()},
 	}
 	if f.noHydrate {
@@ -81,7 +87,12 @@ func placeFor(path string) error {
 	if isDir(path) {
 		return fmt.Errorf("%s: is a directory; name the file to make", path)
 	}
-	if dir := filepath.Dir(path); !isDir(dir) {
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return err
+	}
+	if err != nil || !info.IsDir() {
 		return fmt.Errorf("%s: there is no directory %s; make it first", path, dir)
 	}
 	return nil
@@ -96,8 +107,12 @@ func makeAndFill(ctx context.Context, t *terminal, path string, open func(contex
 	if err != nil {
 		return err
 	}
+	denied := c.Writable()
 	if err := c.Close(); err != nil {
 		return err
+	}
+	if errors.Is(denied, clone.ErrAccess) {
+		return denied
 	}
 	return printf(t, "%s: ready to use; copy it all with: hydrant hydrate %s\n", path, path)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"hydrant/clone"
 	"hydrant/clone/state"
 	"hydrant/internal/pattern"
 	"hydrant/internal/s3test"
@@ -28,18 +29,22 @@ import (
 
 // commands are what scripts can do beside testscript's own.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
-	"code":   codeCmd,   // code N COMMAND…: it exits with N; hydrant then says why in one line
-	"until":  untilCmd,  // until REGEXP COMMAND…: again, until its output matches
-	"blob":   blobCmd,   // blob FILE SIZE SEED: bytes like none other
-	"shop":   shopCmd,   // shop FILE SIZE SEED: a database
-	"same":   sameCmd,   // same FILE FILE: byte for byte
-	"future": futureCmd, // future FILE: makes a state file one of a later version
-	"flip":   flipCmd,   // flip FILE OFFSET: turns over a bit
-	"signal": signalCmd, // signal TSTP|CONT: to all that runs in the background
-	"s3put":  s3putCmd,  // s3put KEY FILE: makes or replaces s3://b/KEY
-	"s3slow": s3slowCmd, // s3slow RATE: bytes per second of each connection
-	"s3dead": s3deadCmd, // s3dead: every answer from now on is that access is denied
-	"web":    webCmd,    // web FILE: serves it as $WEB by a server that knows no ranges
+	"code":    codeCmd,   // code N COMMAND…: it exits with N; hydrant then says why in one line
+	"until":   untilCmd,  // until REGEXP COMMAND…: again, until its output matches
+	"blob":    blobCmd,   // blob FILE SIZE SEED: bytes like none other
+	"shop":    shopCmd,   // shop FILE SIZE SEED: a database
+	"same":    sameCmd,   // same FILE FILE: byte for byte
+	"future":  futureCmd, // future FILE: makes a state file one of a later version
+	"flip":    flipCmd,   // flip FILE OFFSET: turns over a bit
+	"signal":  signalCmd, // signal TSTP|STOP|CONT: to all that runs in the background
+	"s3put":   s3putCmd,  // s3put KEY FILE: makes or replaces s3://b/KEY
+	"s3get":   s3getCmd,  // s3get KEY FILE: the other way round
+	"s3slow":  s3slowCmd, // s3slow RATE: bytes per second of each connection
+	"s3dead":  s3deadCmd, // s3dead: every answer from now on is that access is denied
+	"failed":  failedCmd, // failed DEST: leaves the clone as a sync that failed does
+	"hold":    holdCmd,   // hold DEST: keeps the clone open until release
+	"release": releaseCmd,
+	"web":     webCmd, // web FILE: serves it as $WEB by a server that knows no ranges
 }
 
 func codeCmd(ts *testscript.TestScript, neg bool, args []string) {
@@ -149,13 +154,13 @@ func futureCmd(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func signalCmd(ts *testscript.TestScript, _ bool, args []string) {
-	signals := map[string]os.Signal{"TSTP": syscall.SIGTSTP, "CONT": syscall.SIGCONT}
+	signals := map[string]os.Signal{"TSTP": syscall.SIGTSTP, "CONT": syscall.SIGCONT, "STOP": syscall.SIGSTOP}
 	if len(args) != 1 || signals[args[0]] == nil {
-		ts.Fatalf("usage: signal TSTP|CONT")
+		ts.Fatalf("usage: signal TSTP|STOP|CONT")
 	}
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(signals[args[0]]))
-		if args[0] == "TSTP" {
+		if args[0] != "CONT" {
 			// A script that fails waits for what it left in the background, stopped or not.
 			time.AfterFunc(20*time.Second, func() { _ = c.Process.Kill() })
 			awaitStop(ts, c.Process.Pid)
@@ -184,6 +189,17 @@ func s3putCmd(ts *testscript.TestScript, _ bool, args []string) {
 	serverOf(ts).Put("b", args[0], data)
 }
 
+func s3getCmd(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: s3get KEY FILE")
+	}
+	data, ok := serverOf(ts).Get("b", args[0])
+	if !ok {
+		ts.Fatalf("there is no s3://b/%s", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))
+}
+
 func s3slowCmd(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: s3slow RATE")
@@ -195,6 +211,34 @@ func s3slowCmd(ts *testscript.TestScript, _ bool, args []string) {
 
 func s3deadCmd(ts *testscript.TestScript, _ bool, _ []string) {
 	serverOf(ts).Inject(s3test.Match{}, s3test.Status(http.StatusForbidden, "AccessDenied"))
+}
+
+func failedCmd(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: failed DEST")
+	}
+	f, err := state.PathStore(ts.MkAbs(args[0]), 0).Open()
+	ts.Check(err)
+	st, err := state.Load(f)
+	ts.Check(err)
+	st.Head.Mode.Store(uint64(state.ReadOnly))
+	st.Head.SetError("sync of the test: input/output error")
+	ts.Check(f.Close())
+}
+
+type holdKey struct{}
+
+func holdCmd(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: hold DEST")
+	}
+	c, err := clone.OpenPath(context.Background(), nil, ts.MkAbs(args[0]), &clone.Options{NoBackground: true})
+	ts.Check(err)
+	*ts.Value(holdKey{}).(**clone.Clone) = c
+}
+
+func releaseCmd(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check((*ts.Value(holdKey{}).(**clone.Clone)).Close())
 }
 
 func webCmd(ts *testscript.TestScript, _ bool, args []string) {

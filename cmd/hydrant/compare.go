@@ -110,7 +110,7 @@ func (c *comparison) compare(ctx context.Context, want []extent, f *findings) er
 		switch {
 		case bytes.Equal(b[:n], there[r.off-base:][:r.n]):
 			f.same++
-		case c.here.fate(r.off) == fateChanged: // since it was looked at first
+		case c.here.fate(r.off) == fateChanged, c.here.forgets(): // since it was looked at first
 			f.changed++
 		default:
 			f.differ++

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"unsafe"
 
-	"hydrant/bitmap"
 	"hydrant/clone"
 )
 
@@ -17,12 +15,14 @@ type here interface {
 	region() int64
 	// fate is what became of the region at off.
 	fate(off int64) fate
+	// forgets tells whether by now regions are changed without anybody's taking it down.
+	forgets() bool
 	// sizes says how the size differs from the source's; "" when it does not, or may.
 	sizes(source int64) string
 	Close() error
 }
 
-// fate is what became of a region since the clone was made.
+// fate is what became of a region since the clone was made, as far as anybody has taken it down.
 type fate int
 
 const (
@@ -36,15 +36,14 @@ func openHere(ctx context.Context, path string, plain bool) (here, error) {
 	if plain {
 		return openPlainHere(path)
 	}
-	c, err := attach(ctx, path, clone.Options{NoBackground: true})
+	c, err := attach(ctx, path, clone.Options{NoBackground: true, NoTrace: true})
 	if errors.Is(err, clone.ErrPlain) {
 		return openPlainHere(path) // it became one when it was opened: detaching was all that was left
 	}
 	if err != nil {
 		return nil, err
 	}
-	v := c.View()
-	return &cloneHere{Clone: c, view: v, hydrated: mapOver(v.Hydrated, v.Regions), written: mapOver(v.Written, v.Regions)}, nil
+	return &cloneHere{c}, nil
 }
 
 func openPlainHere(path string) (here, error) {
@@ -64,6 +63,8 @@ func (p *plainHere) ReadAt(_ context.Context, b []byte, off int64) (int, error) 
 
 func (p *plainHere) region() int64 { return clone.DefaultRegionSize }
 
+func (p *plainHere) forgets() bool { return false } // nobody ever has: every change is a difference
+
 func (p *plainHere) fate(int64) fate { return fateCopied }
 
 func (p *plainHere) sizes(source int64) string {
@@ -76,35 +77,26 @@ func (p *plainHere) sizes(source int64) string {
 
 // cloneHere is a clone. Its maps change while it is compared, from cold to copied and from either
 // to changed.
-type cloneHere struct {
-	*clone.Clone
-	view              clone.View
-	hydrated, written *bitmap.Map
-}
+type cloneHere struct{ *clone.Clone }
 
-func mapOver(words unsafe.Pointer, n uint64) *bitmap.Map {
-	if words == nil {
-		return bitmap.New(n)
-	}
-	m, err := bitmap.Over(unsafe.Slice((*uint64)(words), bitmap.Words(n)), n)
-	if err != nil {
-		panic(err) // the engine's own map, of the engine's own length
-	}
-	return m
-}
-
-func (c *cloneHere) region() int64 { return 1 << c.view.RegionShift }
+func (c *cloneHere) region() int64 { return c.RegionSize() }
 
 func (c *cloneHere) fate(off int64) fate {
-	r := uint64(off) >> c.view.RegionShift
-	if size, err := c.Size(); r >= c.view.Regions || c.written.Test(r) || err == nil && off >= size {
+	local, written, err := c.Region(off)
+	size, serr := c.Size()
+	switch {
+	case err != nil:
+		return fateCopied // reading it says why
+	case written, serr == nil && off >= size:
 		return fateChanged // or cut off
-	}
-	if c.hydrated.Test(r) {
+	case local:
 		return fateCopied
 	}
 	return fateCold
 }
+
+// forgets: once a clone is complete, and not to be kept as one, its users write past the maps.
+func (c *cloneHere) forgets() bool { return !c.Guarded() && !c.Kept() }
 
 // sizes may differ: a clone is cut and grown by those who write to it.
 func (c *cloneHere) sizes(int64) string { return "" }

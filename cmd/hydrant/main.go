@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -18,7 +19,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 	root.SetArgs(args)
 	verb, err := root.ExecuteContextC(ctx)
 	if err != nil && err.Error() != "" {
-		_, _ = fmt.Fprintln(errw, complaint(verb.Name(), err))
+		_, _ = fmt.Fprintln(errw, complaint(strings.TrimPrefix(verb.CommandPath(), "hydrant "), err))
 	}
 	return exitCode(err)
 }

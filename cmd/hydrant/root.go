@@ -49,13 +49,14 @@ func newRoot(t *terminal) *cobra.Command {
 		&cobra.Group{ID: "more", Title: "More:"},
 	)
 	for _, verb := range []func(*terminal) *cobra.Command{
-		newClone, newHydrate, newStatus, newTune, newSQL, newVerify, newDetach,
+		newClone, newHydrate, newStatus, newTune, newSQL, newVerify, newDetach, newRecover, newAdopt, newTrace,
 	} {
 		add(root, "clone", verb(t))
 	}
-	for _, verb := range []func(*terminal) *cobra.Command{newDemo, newVersion} {
+	for _, verb := range []func(*terminal) *cobra.Command{newDemo, newBench, newVersion} {
 		add(root, "more", verb(t))
 	}
+	root.AddCommand(newBenchChild(t))
 	for _, step := range newDemoSteps(t) {
 		root.AddCommand(step)
 	}

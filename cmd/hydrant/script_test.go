@@ -7,6 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"hydrant/clone"
 	"hydrant/internal/s3test"
 )
 
@@ -45,6 +46,7 @@ func setupScript(e *testscript.Env) error {
 	}
 	e.Defer(func() { _ = s.Close() })
 	e.Values[serverKey{}] = s
+	e.Values[holdKey{}] = new(*clone.Clone)
 	s.CreateBucket("b")
 	e.Setenv("S3", "?endpoint="+s.URL()+"&region="+s.Region()+"&path-style=true")
 	e.Setenv("ELSEWHERE", "?endpoint="+s.URL()+"&region=eu-north-9&path-style=true")

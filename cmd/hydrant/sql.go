@@ -15,6 +15,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 	"github.com/spf13/cobra"
 
+	"hydrant/clone"
 	"hydrant/sqlitevfs"
 )
 
@@ -53,6 +54,11 @@ func runSQL(ctx context.Context, t *terminal, path, source string, in io.Reader)
 	}
 	db, err := openSQL(path, source)
 	if err != nil {
+		if isSQLite(err, sqlite3.ErrReadonly) {
+			if why := whyReadOnly(ctx, path); why != nil {
+				return fmt.Errorf("%w: %w", inWords(err), why)
+			}
+		}
 		return fmt.Errorf("%s: %w", path, inWords(err))
 	}
 	defer func() {
@@ -81,6 +87,20 @@ func runSQL(ctx context.Context, t *terminal, path, source string, in io.Reader)
 		}
 		return err
 	})
+}
+
+// whyReadOnly says why the clone at path cannot be written to, nil when it can or is none: a journal
+// that has to be played back is found before there is a connection to ask.
+func whyReadOnly(ctx context.Context, path string) error {
+	c, err := attach(ctx, path, clone.Options{NoBackground: true})
+	if err != nil {
+		return nil
+	}
+	why := c.Writable()
+	if c.Close() != nil || !errors.Is(why, clone.ErrAccess) {
+		return nil
+	}
+	return why
 }
 
 func openSQL(path, source string) (*sql.DB, error) {
@@ -165,12 +185,13 @@ func asStored(rows driver.Rows) {
 	}
 }
 
-// explain adds to an error of I/O what the clone knows about it: SQLite has no words for that.
+// explain adds to an error of I/O, or of writing to what may not be written, what the clone knows
+// about it: SQLite has no words for that.
 func (s *session) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
-	if !isSQLite(err, sqlite3.ErrIoErr) {
+	if !isSQLite(err, sqlite3.ErrIoErr) && !isSQLite(err, sqlite3.ErrReadonly) {
 		return inWords(err)
 	}
 	rows, qerr := s.conn.QueryContext(ctx, "SELECT hydrant_last_error()", nil)

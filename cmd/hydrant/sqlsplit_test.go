@@ -72,3 +72,34 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSplitAgain: what was cut out of a script is one statement by itself too, and nothing of the
+// script is lost or comes twice.
+func FuzzSplitAgain(f *testing.F) {
+	f.Add("a;b; -- c\n'd;'")
+	f.Add("create temp trigger t begin a; end /* ; */;x;")
+	f.Add("/*/;*/-;-\n--;\n[;];`;")
+	f.Fuzz(func(t *testing.T, script string) {
+		var s splitter
+		at := 0
+		for i := range len(script) {
+			st, ok := s.feed(script[i])
+			if !ok {
+				continue
+			}
+			if whole := script[at : i+1]; st != "" && st != whole {
+				t.Fatalf("%q: cut out %q, want %q", script, st, whole)
+			}
+			at = i + 1
+			if st == "" {
+				continue
+			}
+			var again splitter
+			for j := range len(st) {
+				if got, ok := again.feed(st[j]); ok != (j == len(st)-1) || ok && got != st {
+					t.Fatalf("%q: %q is %q by itself, at %d", script, st, got, j)
+				}
+			}
+		}
+	})
+}

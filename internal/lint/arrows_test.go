@@ -26,10 +26,13 @@ var arrows = []struct {
 	{"cmd", anything},
 	{"bench", anything},
 	{"e2e", anything},
+	{"suite", anything},
+	{"torture", anything},
 }
 
 var anything = []string{
 	"bitmap", "source", "dest", "clone", "replica", "sqlitevfs", "export", "internal", "cmd", "bench",
+	"torture",
 }
 
 func TestArrows(t *testing.T) {

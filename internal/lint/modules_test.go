@@ -29,6 +29,7 @@ var modules = []struct {
 	{"github.com/superfly/ltx", []string{"replica", "source/litestream"}},
 	{"github.com/pierrec/lz4/v4", []string{"replica", "source/litestream"}},
 	// Sizes for people.
+	{"github.com/minio/crc64nvme", []string{"internal/crc"}},
 	{"github.com/dustin/go-humanize", []string{"internal/units"}},
 	// The command line.
 	{"github.com/spf13/cobra", []string{"cmd"}},
@@ -40,16 +41,17 @@ var modules = []struct {
 	{"github.com/hanwen/go-fuse/v2", []string{"export/fuse"}},
 }
 
-var s3 = []string{"source/s3", "replica", "internal/objstore", "internal/s3test", "internal/s3conform", "e2e"}
+var s3 = []string{"source/s3", "replica", "internal/objstore", "internal/s3test", "internal/s3conform", "e2e", "bench"}
 
 // testModules are for tests, and for packages that are tests' tools (see isTool).
 var testModules = []string{
 	"pgregory.net/rapid",
 	"github.com/rogpeppe/go-internal",
+	"github.com/anishathalye/porcupine", // whether a history is linearizable
 }
 
 // cgo is where C is allowed.
-var cgo = []string{"sqlitevfs", "cmd", "e2e", "bench"}
+var cgo = []string{"sqlitevfs", "cmd", "e2e", "bench", "torture", "suite"}
 
 func TestModules(t *testing.T) {
 	for _, f := range files(t) {

@@ -1,0 +1,77 @@
+package mutants
+
+// crashes breaks what only a crash can show.
+var crashes = []mutation{
+	{
+		name:  "a record of the log is not synced",
+		file:  "clone/state/durable.go",
+		old:   "if err := d.f.WriteSync(rec, d.lay.LogOff+d.tail); err != nil {",
+		new:   "if _, err := d.f.WriteAt(rec, d.lay.LogOff+d.tail); err != nil {",
+		pkg:   "clone",
+		tests: "Exhaustive",
+	},
+	{
+		name:  "a superblock is not synced",
+		file:  "clone/state/superblock.go",
+		old:   "return f.WriteSync(b, off)",
+		new:   "_, err = f.WriteAt(b, off); return err",
+		pkg:   "clone",
+		tests: "Exhaustive",
+	},
+	{
+		name:  "volatile maps are never believed",
+		file:  "clone/judge.go",
+		old:   "\tadopt := verdict == state.Adopt &&",
+		new:   "\tadopt := false && verdict == state.Adopt &&",
+		pkg:   "clone",
+		tests: "Exhaustive|DeathAtEachOperation",
+	},
+	{
+		name:  "the first bytes of a complete clone are not synced",
+		file:  "clone/guard.go",
+		old:   "\t\treturn fmt.Errorf(\"write first bytes: %w\", err)\n\t}\n\treturn syncDest(d)\n",
+		new:   "\t\treturn fmt.Errorf(\"write first bytes: %w\", err)\n\t}\n\treturn nil\n",
+		pkg:   "clone",
+		tests: "Exhaustive",
+	},
+	{
+		name:  "changed first bytes are no change",
+		file:  "clone/state/durable.go",
+		old:   "\tchanged := first != d.first\n",
+		new:   "\tchanged := false\n",
+		pkg:   "clone",
+		tests: "Exhaustive",
+	},
+	{
+		name:  "a dest that ends inside a cold region grows without a record",
+		file:  "clone/truncate.go",
+		old:   "\tif r < 0 || end <= c.geo.start(uint64(r)) {\n",
+		new:   "\tif r != -7 || end <= c.geo.start(uint64(r)) {\n",
+		pkg:   "clone",
+		tests: "DestThatEnds",
+	},
+	{
+		name:  "closing a detached clone syncs nothing",
+		file:  "clone/close.go",
+		old:   "\t\terrs = append(errs, c.dst.Sync()) // what",
+		new:   "\t\terrs = append(errs, nil) // what",
+		pkg:   "clone",
+		tests: "CloseOfADetached|EachFault",
+	},
+	{
+		name:  "two flights fetch the same range",
+		file:  "clone/flight.go",
+		old:   "\t\tcase o.contains(at):\n\t\t\treturn o, false\n",
+		new:   "",
+		pkg:   "clone",
+		tests: "FlightsDoNotOverlap",
+	},
+	{
+		name:  "dest may be the source itself",
+		file:  "clone/attach.go",
+		old:   "\t\tif err != nil || same {\n",
+		new:   "\t\tif err != nil || same && false {\n",
+		pkg:   "clone",
+		tests: "SourceIsNeverWritten",
+	},
+}

@@ -1,0 +1,2 @@
+/* The functions of the program's own SQLite. */
+#include "../../sqlitevfs/linked.c"
