@@ -20,8 +20,8 @@ type Advisor interface {
 	Seen(p []byte, off int64) []Range
 
 	// Missed is told that a reader waits for bytes that are not local. Where the first range that
-	// it returns contains them, the reader's own request goes on to the end of that, and nobody asks
-	// for a part of it again to have that sooner.
+	// it returns contains them, the reader's own request goes on to the end of that, or is for all of
+	// it when that is no more than 1 MiB, and nobody asks for a part of it again to have that sooner.
 	Missed(m Miss) []Range
 }
 
@@ -49,23 +49,23 @@ func (c *Clone) seen(p []byte, off int64) {
 	}
 }
 
-// missed tells the advisor of a reader who waits for n bytes at off. It returns the end of the
-// regions that he will want at once, and what to do when these are on their way.
-func (c *Clone) missed(off, n int64) (hi uint64, then func()) {
+// missed tells the advisor of a reader who waits for n bytes at off. It returns the regions that he will
+// want at once, which the first of these is one of, and what to do when they are on their way.
+func (c *Clone) missed(off, n int64) (want span, then func()) {
 	r := c.geo.region(off)
 	a := c.opts.Advisor
 	if a == nil || !c.keeping() {
-		return r + 1, func() {}
+		return span{r, r + 1}, func() {}
 	}
 	ranges := a.Missed(Miss{off, n, c.head().Hydration.Load() != 0 && !c.nobody.Load(), c.localAt})
 	if len(ranges) == 0 {
-		return r + 1, func() {}
+		return span{r, r + 1}, func() {}
 	}
 	c.showOld(ranges)
 	if s := c.geo.inside(ranges[0]); s.contains(r) {
-		return s.hi, func() { c.wantSoon(ranges, soon, true) }
+		return s, func() { c.wantSoon(ranges, soon, true) }
 	}
-	return r + 1, func() { c.wantSoon(ranges, perhaps, true) }
+	return span{r, r + 1}, func() { c.wantSoon(ranges, perhaps, true) }
 }
 
 // fetchedLast is what the background is to leave for the end, spans in their order.

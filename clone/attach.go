@@ -81,11 +81,12 @@ func (o *opening) attach(ctx context.Context, f state.File) (*Clone, error) {
 	}
 	if o.uuid != c.uuid {
 		o.head = nil // of a clone that is gone again
+		o.ahead.drop()
 		o.guess.drop()
-		o.guess = nil
+		o.ahead, o.guess = nil, nil
 	}
 	// By a fault in here the clone has failed.
-	_ = c.guard(func() error { c.run(o.head, o.guess, alone); return nil })
+	_ = c.guard(func() error { c.run(o.head, o.ahead, o.guess, alone); return nil })
 	return c, nil
 }
 
@@ -274,9 +275,9 @@ func (o *opening) recorded(ctx context.Context, url string) source.Source {
 	return src
 }
 
-// run starts the goroutines of the clone. head is what the first request brought, and g was asked for
-// beside it. alone says that nobody else had the clone open.
-func (c *Clone) run(head []byte, g *guess, alone bool) {
+// run starts the goroutines of the clone. head is what the first request brought, ahead was asked for
+// since, and g beside it. alone says that nobody else had the clone open.
+func (c *Clone) run(head []byte, ahead *headstart, g *guess, alone bool) {
 	if c.countMissing() == c.geo.count && c.geo.count > 0 && !c.opts.NoBackground && c.head().Hydration.Load() != 0 {
 		c.keepLedger()
 	}
@@ -291,9 +292,11 @@ func (c *Clone) run(head []byte, g *guess, alone bool) {
 		c.install(c.ctx, nil, s, head[:size])
 	}
 	if c.phase() == state.Complete {
+		ahead.drop()
 		g.drop()
 		return
 	}
+	c.takeOver(ahead)
 	if len(head) == 0 {
 		c.showFront()
 	}

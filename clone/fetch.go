@@ -17,6 +17,9 @@ import (
 const (
 	minWindow = 64 << 10
 	maxWindow = 8 << 20
+	// wholeFetch bounds what is asked for at once though the first of it is not what is wanted first:
+	// it comes in less than the time that another request would take.
+	wholeFetch = 1 << 20
 	// sharers is how many ranges share the background's bandwidth when it is capped, for an
 	// estimate.
 	sharers = 8
@@ -25,9 +28,9 @@ const (
 	buffer = 256 << 10
 )
 
-// demand starts, or joins, the fetch of cold region r for a reader who also wants the regions up
-// to hi. It returns nil when r is to be looked at again, which may not be cold any more.
-func (c *Clone) demand(ctx context.Context, r, hi uint64) (*flight, error) {
+// demand starts, or joins, the fetch of cold region r for a reader who wants all those of s, which r is
+// one of. It returns nil when r is to be looked at again, which may not be cold any more.
+func (c *Clone) demand(ctx context.Context, r uint64, s span) (*flight, error) {
 	alone, err := c.awaitOthers(ctx, r)
 	if err != nil {
 		return nil, err
@@ -35,12 +38,16 @@ func (c *Clone) demand(ctx context.Context, r, hi uint64) (*flight, error) {
 	if alone {
 		return c.overtake(r), nil
 	}
-	f, fresh := c.flights.join(c.window(r, hi), r, true, c.coldAround)
+	w := c.window(r, s.hi)
+	if _, n := c.geo.bytes(s); n <= wholeFetch && c.keeping() {
+		w = span{min(w.lo, s.lo), max(w.hi, s.hi)}
+	}
+	f, fresh := c.flights.join(w, r, true, c.coldAround)
 	switch {
 	case fresh && c.launch(f):
 	case fresh:
 		return nil, nil
-	case f != nil && !c.wantsRest(f, span{r, hi}) && c.soonerAlone(f, r):
+	case f != nil && !c.wantsRest(f, span{r, s.hi}) && c.soonerAlone(f, r):
 		return c.overtake(r), nil
 	}
 	return f, nil
@@ -146,8 +153,8 @@ type sequence struct {
 // is fetching it.
 func (c *Clone) soonerAlone(f *flight, r uint64) bool {
 	most := float64(c.head().Bandwidth.Load()) / sharers
-	if _, n := c.geo.bytes(f.span); f.early && n <= smallFetch && most == 0 {
-		return false // it was sent before ours would be, and is as small
+	if _, n := c.geo.bytes(f.span); f.early && n <= wholeFetch && most == 0 {
+		return false // it was sent before ours would be, and is hardly larger
 	}
 	return !f.demand && f.estimate(c.pace, r, c.geo, most) > c.pace.alone()
 }
@@ -163,10 +170,15 @@ func (c *Clone) wantsRest(f *flight, s span) bool {
 // start runs f in a goroutine of the clone.
 func (c *Clone) start(f *flight) {
 	if !c.spawn(func() { c.fly(f, nil, nil) }) {
-		f.post.release()
-		c.flights.remove(f)
-		f.end(ErrClosed)
+		c.ground(f)
 	}
+}
+
+// ground ends f, which could not be begun because the clone is being closed.
+func (c *Clone) ground(f *flight) {
+	f.post.release()
+	c.flights.remove(f)
+	f.end(ErrClosed)
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, buffer); return &b }}
@@ -198,7 +210,12 @@ func (c *Clone) fly(f *flight, within func(source.Source) source.Source, after f
 		cancel(source.WithKind(fmt.Errorf("%w (%v)", ErrTimeout, timeout), source.Transient))
 	})
 	defer watchdog.Stop()
-	src := source.Source(&watched{c.src, watchdog, c.timeout()})
+	from := source.Source(c.src)
+	if f.begun != nil {
+		from = f.begun
+		defer f.begun.end()
+	}
+	src := source.Source(&watched{from, watchdog, timeout})
 	if within != nil {
 		src = within(src)
 	}
@@ -239,7 +256,11 @@ func (c *Clone) stream(ctx context.Context, f *flight, src source.Source, after 
 		return err
 	}
 	defer stream.Close()
-	c.pace.answered(time.Since(begin))
+	if f.begun != nil {
+		begin = f.sent // and when it was answered nobody knows
+	} else {
+		c.pace.answered(time.Since(begin))
+	}
 	f.answer()
 
 	buf := *buffers.Get().(*[]byte)

@@ -18,8 +18,9 @@ type flight struct {
 	demand bool // somebody waits
 	early  bool // somebody will wait soon
 	sent   time.Time
-	post   *post // what other processes see of it; nil: nothing
-	tired  bool  // it has waited for a claim in vain; only its own goroutine looks
+	post   *post  // what other processes see of it; nil: nothing
+	begun  *begun // the request was sent before there was a clone; nil: it is to be sent
+	tired  bool   // it has waited for a claim in vain; only its own goroutine looks
 
 	mu     sync.Mutex // guards the rest
 	next   uint64     // regions [lo, next) have been dealt with: local now, or in unkept

@@ -61,7 +61,7 @@ type hydrator struct {
 func (c *Clone) hydrate() {
 	h := &hydrator{c: c, limiter: c.limiter, knobs: ^uint64(0),
 		conns:  firstConnections,
-		polite: politeness{level: shyConnections}, done: make(chan error, 256)}
+		polite: politeness{level: shyConnections}, done: make(chan error, politeConnections)}
 	h.behind = newWriteBehind(c)
 	defer func() { // ranges under way end with c.ctx, or with their bytes
 		for ; h.running > 0; h.running-- {
@@ -149,25 +149,29 @@ func (h *hydrator) allowed() bool {
 // room tells whether the disk has room for one range more. Without any under way, and none for the
 // next, the disk is full.
 func (h *hydrator) room() bool {
-	s, ok := dest.As[dest.Spacer](h.c.dst)
+	c := h.c
+	err := c.spare(min(int64(h.running+1)*h.batch(), c.missing.Load()<<c.geo.shift))
+	if err != nil && h.running > 0 {
+		return false
+	}
+	c.diskLow(err)
+	return err == nil
+}
+
+// spare tells why there is no room for n bytes more on the disk, beside what is left to others.
+func (c *Clone) spare(n int64) error {
+	s, ok := dest.As[dest.Spacer](c.dst)
 	if !ok {
-		return true
+		return nil
 	}
 	free, total, err := s.Space()
 	if err != nil {
-		return true
+		return nil
 	}
-	spare := max(int64(spareBytes), total/100)
-	next := min(int64(h.running+1)*h.batch(), h.c.missing.Load()<<h.c.geo.shift)
-	if free < spare+next {
-		if h.running > 0 {
-			return false
-		}
-		h.c.diskLow(fmt.Errorf("%d MiB free, %d MiB are left alone", free>>20, spare>>20))
-		return false
+	if left := max(int64(spareBytes), total/100); free < left+n {
+		return fmt.Errorf("%d MiB free, %d MiB are left alone", free>>20, left>>20)
 	}
-	h.c.diskLow(nil)
-	return true
+	return nil
 }
 
 func (h *hydrator) batch() int64 { return int64(h.c.head().Batch.Load()) }

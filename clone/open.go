@@ -85,11 +85,12 @@ type opening struct {
 	store state.Store
 	comp  Companions // nil: none
 	opts  Options
-	head  []byte    // the first bytes of the source, when this call asked for them
-	uuid  [16]byte  // of the clone that they are for
-	made  bool      // this call made the destination
-	guess *guess    // the trace that lies beside the source, when this call asked for that
-	found dest.Dest // the destination that was opened last
+	head  []byte     // the first bytes of the source, when this call asked for them
+	uuid  [16]byte   // of the clone that they are for
+	made  bool       // this call made the destination
+	guess *guess     // the trace that lies beside the source, when this call asked for that
+	ahead *headstart // what this call asked for while it made the files
+	found dest.Dest  // the destination that was opened last
 
 	denied error // why it may not be written
 }
@@ -103,6 +104,9 @@ func (o *opening) run(ctx context.Context, opts *Options) (*Clone, error) {
 	if errors.Is(err, ErrAccess) {
 		o.denied = err
 		c, err = o.look(ctx)
+	}
+	if err != nil || c.look != nil {
+		o.ahead.drop()
 	}
 	if err != nil {
 		o.guess.drop()
@@ -259,8 +263,10 @@ func (o *opening) superblock(ctx context.Context) (*state.Superblock, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.ahead.drop()
+	o.guess.drop()
+	o.ahead, o.guess = nil, nil
 	if !o.opts.NoTrace && !o.opts.NoBackground {
-		o.guess.drop()
 		o.guess = askForTrace(o.src, timeout)
 	}
 	id, head, err := src.Identify(ctx, headBytes)
@@ -287,5 +293,10 @@ func (o *opening) superblock(ctx context.Context) (*state.Superblock, error) {
 	}
 	copy(sb.First[:], head)
 	o.head, o.uuid = head, sb.UUID
+	if _, here := source.As[source.Localer](o.src); !here && !o.opts.NoBackground {
+		k := &o.opts.Knobs
+		all := (k.Hydration == nil || *k.Hydration) && (k.Bandwidth == nil || *k.Bandwidth == 0)
+		o.ahead = newHeadstart(src, id, newGeometry(id.Size, rs), head, all, o.opts.Advisor, o.guess)
+	}
 	return sb, nil
 }

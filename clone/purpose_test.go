@@ -26,7 +26,7 @@ func (p purposes) ReadRange(ctx context.Context, id source.Identity, off, n int6
 
 // The source is told which requests nobody waits for.
 func TestPurposes(t *testing.T) {
-	const size = 1 << 20
+	const size = 2 * wholeFetch // smaller ones come with the opening
 	run := func(use func(*rig), change ...func(*Options)) (waited, background int64) {
 		r := newRig(t, size, change...)
 		p := purposes{unclosed{r.src}, new(atomic.Int64), new(atomic.Int64)}

@@ -59,8 +59,9 @@ func (c *Clone) readSome(ctx context.Context, p []byte, off int64) (int, error) 
 		c.touches.note(off, int64(len(p)))
 	}
 	last := c.geo.touched(off, int64(len(p))).hi
-	hi, then := c.missed(off, int64(len(p)))
-	f, err := c.demand(ctx, r, max(last, hi))
+	want, then := c.missed(off, int64(len(p)))
+	want.hi = max(want.hi, last)
+	f, err := c.demand(ctx, r, want)
 	then()
 	if f == nil {
 		return 0, err
@@ -214,7 +215,7 @@ func (c *Clone) hydrateRegion(ctx context.Context, r, hi uint64) error {
 	if err := c.stalled(); err != nil {
 		return err
 	}
-	f, err := c.demand(ctx, r, hi)
+	f, err := c.demand(ctx, r, span{r, hi})
 	if f == nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type writeBehind struct {
 	power  dest.WriteBehind // nil: dest has not the power
 	room   *semaphore.Weighted
 	pieces chan piece
+	begin  sync.Once // of the writers: a clone that is not hydrated needs none
 	wg     sync.WaitGroup
 }
 
@@ -36,9 +37,6 @@ func newWriteBehind(c *Clone) *writeBehind {
 	w := &writeBehind{c: c, room: semaphore.NewWeighted(dirtyBytes), pieces: make(chan piece)}
 	if power, ok := dest.As[dest.WriteBehind](c.dst); ok {
 		w.power = power
-		for range writers {
-			w.wg.Go(w.write)
-		}
 	}
 	return w
 }
@@ -48,6 +46,11 @@ func (w *writeBehind) add(ctx context.Context, off, n int64) error {
 	if w.power == nil || n <= 0 {
 		return nil
 	}
+	w.begin.Do(func() {
+		for range writers {
+			w.wg.Go(w.write)
+		}
+	})
 	if err := w.room.Acquire(ctx, n); err != nil {
 		return err
 	}

@@ -31,6 +31,9 @@ const (
 	tail = 2 << 20
 	// block is what a scan asks for at once, in bytes.
 	block = 8 << 20
+	// whole is up to how many bytes a database is fetched as one: it takes less time, and less of
+	// anything else, than a request for each page on the way.
+	whole = 1 << 20
 	// smallPiece is what may have been fetched for a reader, and not in the background, in bytes.
 	smallPiece = 64 << 10
 )
@@ -71,7 +74,7 @@ func (a *Advisor) Seen(p []byte, off int64) (want []clone.Range) {
 	if g == nil && off == 0 {
 		g, want = a.front(p)
 	}
-	if g == nil {
+	if g == nil || fetchedWhole(g) {
 		return nil
 	}
 	size, trunk := int64(g.PageSize), a.trunk.Load()
@@ -92,6 +95,9 @@ func (a *Advisor) Seen(p []byte, off int64) (want []clone.Range) {
 	}
 	return want
 }
+
+// fetchedWhole tells of a database that it is fetched as one when anything of it is missed.
+func fetchedWhole(g *sqlitefile.Geometry) bool { return int64(g.Pages)*int64(g.PageSize) <= whole }
 
 // front takes in page 1 at the front of p, and what the database says of itself there; nil when that
 // is none, or not all there.

@@ -29,6 +29,9 @@ func (a *Advisor) Missed(m clone.Miss) []clone.Range {
 	if g == nil || m.Off < 0 {
 		return nil
 	}
+	if fetchedWhole(g) {
+		return []clone.Range{{Off: 0, Len: int64(g.Pages) * int64(g.PageSize)}}
+	}
 	n := uint32(m.Off/int64(g.PageSize)) + 1
 	a.mu.Lock()
 	defer a.mu.Unlock()
