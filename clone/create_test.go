@@ -76,7 +76,7 @@ func TestHalfCreatedCloneLeavesAFileAlone(t *testing.T) {
 func TestStateFileHalfMadeBesideAPlainFileIsSwept(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "app.db")
-	swept, kept := path+state.Suffix+".123.new", path+state.Suffix+".old"
+	swept, kept := path+state.Suffix+".1.new", path+state.Suffix+".old"
 	for _, name := range []string{path, swept, kept} {
 		if err := os.WriteFile(name, []byte("an ordinary file"), 0o600); err != nil {
 			t.Fatal(err)
@@ -281,7 +281,7 @@ func TestSecondNameOfDestIsSwept(t *testing.T) {
 	if err := o.dst.Create(func(d dest.Dest) error { return fillDest(d, sb) }); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Link(path, path+"-hydrant.d0123abcd.new"); err != nil {
+	if err := os.Link(path, path+"-hydrant.d3.new"); err != nil {
 		t.Fatal(err)
 	}
 	c, err := OpenPath(context.Background(), sourcetest.NewFake(content), path, nil)

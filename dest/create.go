@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
+	"time"
 )
 
 // What is being made lies beside its destination, as path + newPrefix + a number + newSuffix: one
@@ -16,6 +15,11 @@ import (
 const (
 	newPrefix = "-hydrant.d"
 	newSuffix = ".new"
+	// makers is how many may be making the file at one time. Few names to look for are what keeps
+	// sweeping from reading a folder with thousands of clones.
+	makers = 8
+	// makersPatience is how long the next one waits.
+	makersPatience = 10 * time.Second
 )
 
 // Create makes the file under a name of its own, and links it to the target's when it is whole: a
@@ -45,6 +49,17 @@ func (t *fileTarget) Create(fill func(Dest) error) error {
 
 // make does it, but for making the names durable. linked tells whether the file has its name.
 func (t *fileTarget) make(fill func(Dest) error) (linked bool, err error) {
+	for range makers {
+		// A sweeper who took the name for the second one of the file that is there may have been late,
+		// and taken away the next one's.
+		if linked, err = t.makeOnce(fill); linked || !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return linked, err
+}
+
+func (t *fileTarget) makeOnce(fill func(Dest) error) (linked bool, err error) {
 	f, name, err := t.temporary()
 	if err != nil {
 		return false, pathError("create", t.path, cause(err))
@@ -80,39 +95,44 @@ func (t *fileTarget) publish(name string) error {
 // temporary makes an empty file under a name of its own, and holds it. A sweeper may have come in
 // between: then it makes another.
 func (t *fileTarget) temporary() (*file, string, error) {
-	for {
-		name := fmt.Sprintf("%s%s%08x%s", t.path, newPrefix, rand.Uint32(), newSuffix)
-		f, err := t.newFile(name)
-		if errors.Is(err, fs.ErrExist) {
-			continue
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		for slot := range makers {
+			name := t.newName(slot)
+			f, err := t.newFile(name)
+			if errors.Is(err, fs.ErrExist) {
+				continue
+			}
+			if err != nil {
+				return nil, "", err
+			}
+			if f.hold(name) {
+				return f, name, nil
+			}
+			// The sweeper takes it away; by now the name may be another's.
+			if err := f.Close(); err != nil {
+				return nil, "", err
+			}
 		}
-		if err != nil {
-			return nil, "", err
-		}
-		if f.hold(name) {
-			return f, name, nil
-		}
-		_ = os.Remove(name)
-		if err := f.Close(); err != nil {
-			return nil, "", err
+		if time.Since(begun) > makersPatience {
+			return nil, "", fmt.Errorf("%d others are making it", makers)
 		}
 	}
+}
+
+// newName is one of the names under which the file is made.
+func (t *fileTarget) newName(slot int) string {
+	return fmt.Sprintf("%s%s%d%s", t.path, newPrefix, slot, newSuffix)
 }
 
 // sweep takes away what makers that died have left. A second name of the file itself has served;
 // any other is left alone while its maker holds it. It is no matter of concern when something
 // cannot be taken away.
 func (t *fileTarget) sweep() {
-	dir, base := filepath.Split(t.path)
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), base+newPrefix) || !strings.HasSuffix(e.Name(), newSuffix) {
-			continue
-		}
-		name := dir + e.Name()
+	for slot := range makers {
+		name := t.newName(slot)
 		info, err := os.Lstat(name)
 		if err != nil || !info.Mode().IsRegular() {
-			continue // gone, or none of ours
+			continue // there is none, or none of ours
 		}
 		if is, err := os.Lstat(t.path); err == nil && os.SameFile(is, info) {
 			_ = os.Remove(name)

@@ -61,7 +61,7 @@ func removeAbandoned(name string) {
 		return
 	}
 	f := &file{path: name, fd: fd}
-	if f.lockMaking(unix.F_WRLCK) == nil {
+	if f.hold(name) { // nobody takes the name away from a file that is held
 		_ = os.Remove(name)
 		f.release()
 	}

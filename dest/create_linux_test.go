@@ -102,8 +102,8 @@ func names(t *testing.T, path string) (all []string) {
 func TestSweepersLeaveMakersAlone(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "app.db")
-	keep := []string{"app.db-hydrant", "app.db-hydrant.123.new", "app.db-hydrant.d.old", "aapp.db-hydrant.d12345678.new", "app.db-wal"}
-	for _, name := range append(slices.Clone(keep), "app.db-hydrant.d12345678.new") {
+	keep := []string{"app.db-hydrant", "app.db-hydrant.3.new", "app.db-hydrant.d.old", "aapp.db-hydrant.d5.new", "app.db-wal"}
+	for _, name := range append(slices.Clone(keep), "app.db-hydrant.d5.new") {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}

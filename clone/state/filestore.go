@@ -2,10 +2,11 @@ package state
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 )
 
 // FileStore is the state file of the destination at path: path + Suffix, with dest's mode.
@@ -60,7 +61,10 @@ func (s *FileStore) opened(f *os.File) (File, error) {
 // is whole. link(2), unlike rename(2), fails when another process was first.
 func (s *FileStore) Create(fill func(File) error) error {
 	return s.make(s.mode, fill, func(f *os.File) error {
-		return errors.Join(os.Link(f.Name(), s.path), os.Remove(f.Name()))
+		if err := os.Link(f.Name(), s.path); err != nil {
+			return err
+		}
+		return os.Remove(f.Name())
 	})
 }
 
@@ -98,7 +102,7 @@ func (s *FileStore) make(mode fs.FileMode, fill func(File) error, publish func(*
 	if err == nil {
 		err = publish(f)
 	}
-	if err != nil {
+	if err != nil { // and the name is still there, and this one's: by now it is locked
 		if rerr := os.Remove(f.Name()); !errors.Is(rerr, fs.ErrNotExist) {
 			err = errors.Join(err, rerr)
 		}
@@ -112,54 +116,77 @@ func (s *FileStore) make(mode fs.FileMode, fill func(File) error, publish func(*
 // temporary makes an empty file under a name of its own, and locks it. A sweeper may have come in
 // between: then it makes another.
 func (s *FileStore) temporary() (*osFile, error) {
-	for {
-		f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*"+newSuffix)
-		if err != nil {
-			return nil, err
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		for slot := range makers {
+			of, err := s.temporaryAt(s.newName(slot))
+			if of != nil || err != nil {
+				return of, err
+			}
 		}
-		of := &osFile{f: f, path: f.Name()}
-		ok, err := of.TryLock(LockMaking, 1, true)
-		if err == nil && ok {
-			ok, err = of.Current()
-		}
-		if err == nil && ok {
-			return of, nil
-		}
-		if err = errors.Join(err, of.Close()); err != nil {
-			return nil, errors.Join(err, os.Remove(f.Name()))
+		if time.Since(begun) > makersPatience {
+			return nil, fmt.Errorf("%d others are making it", makers)
 		}
 	}
 }
 
-const newSuffix = ".new"
+// temporaryAt returns nil when somebody else has that name.
+func (s *FileStore) temporaryAt(name string) (*osFile, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	of := &osFile{f: f, path: name}
+	ok, err := of.TryLock(LockMaking, 1, true)
+	if err == nil && ok {
+		ok, err = of.Current()
+	}
+	if err == nil && ok {
+		return of, nil
+	}
+	if err = errors.Join(err, of.Close()); err != nil {
+		return nil, errors.Join(err, os.Remove(name))
+	}
+	return nil, nil
+}
+
+const (
+	newSuffix = ".new"
+	// makers is how many may be making the file at one time. Few names to look for are what keeps
+	// sweeping from reading a folder with thousands of clones.
+	makers = 8
+	// makersPatience is how long the next one waits.
+	makersPatience = 10 * time.Second
+)
+
+// newName is one of the names under which the file is made. With a digit: what begins otherwise is
+// being made by others, see dest.
+func (s *FileStore) newName(slot int) string { return fmt.Sprintf("%s.%d%s", s.path, slot, newSuffix) }
 
 // Sweep takes away what processes that died have left of making the file. What somebody is at is
 // locked. It is no matter of concern when something cannot be taken away.
 func (s *FileStore) Sweep() {
-	// With a digit: what begins otherwise is being made by others, see dest.
-	names, _ := filepath.Glob(globQuote(s.path) + ".[0-9]*" + newSuffix)
-	for _, name := range names {
+	for slot := range makers {
+		name := s.newName(slot)
 		if info, err := os.Lstat(name); err != nil || !info.Mode().IsRegular() {
-			continue // gone, or none of ours
+			continue // there is none, or none of ours
 		}
 		f, err := os.OpenFile(name, os.O_RDWR, 0)
 		if err != nil {
 			continue
 		}
-		of, err := s.opened(f)
-		if err != nil {
-			continue
+		of := &osFile{f: f, path: name}
+		ok, err := of.TryLock(LockMaking, 1, true)
+		if ok && err == nil {
+			ok, err = of.Current() // nobody takes the name away from a file that is locked
 		}
-		if ok, err := of.TryLock(LockMaking, 1, true); ok && err == nil {
+		if ok && err == nil {
 			_ = os.Remove(name)
 		}
 		_ = of.Close()
 	}
-}
-
-// globQuote is path as a pattern that matches nothing else.
-func globQuote(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // Remove implements Store.

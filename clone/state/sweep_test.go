@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -23,7 +24,7 @@ func TestLeftoversAreSweptAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	for _, name := range []string{"a[b]*.db-hydrant.123.new", "ab.db-hydrant.123.new", "a[b]*.db-hydrant.new", "a[b]*.db-hydrant.d01234567.new", "a[b]*.db-wal"} {
+	for _, name := range []string{"a[b]*.db-hydrant.3.new", "ab.db-hydrant.3.new", "a[b]*.db-hydrant.new", "a[b]*.db-hydrant.d2.new", "a[b]*.db-wal"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +34,7 @@ func TestLeftoversAreSweptAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]bool{
-		filepath.Base(busy.path): true, "ab.db-hydrant.123.new": true, "a[b]*.db-hydrant.new": true, "a[b]*.db-hydrant.d01234567.new": true, "a[b]*.db-wal": true, "a[b]*.db-hydrant": true,
+		filepath.Base(busy.path): true, "ab.db-hydrant.3.new": true, "a[b]*.db-hydrant.new": true, "a[b]*.db-hydrant.d2.new": true, "a[b]*.db-wal": true, "a[b]*.db-hydrant": true,
 	}
 	check := func() {
 		t.Helper()
@@ -49,7 +50,7 @@ func TestLeftoversAreSweptAndNothingElse(t *testing.T) {
 	}
 	check()
 	// One that died between giving the file its name and taking the other away.
-	if err := os.Link(s.path, s.path+".456.new"); err != nil {
+	if err := os.Link(s.path, s.path+".4.new"); err != nil {
 		t.Fatal(err)
 	}
 	s.Sweep()
@@ -96,5 +97,32 @@ func TestSweepersAndMakersMeet(t *testing.T) {
 		if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || won != 1 {
 			t.Fatalf("%d won, left: %v, %v", won, left, err)
 		}
+	}
+}
+
+// More makers at one time than there are names wait for each other.
+func TestManyMakers(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("no locks between files here")
+	}
+	dir := t.TempDir()
+	s := PathStore(filepath.Join(dir, "app.db"), 0o640)
+	var all sync.WaitGroup
+	var won, lost atomic.Int32
+	for range 3 * makers {
+		all.Go(func() {
+			switch err := s.Create(func(f File) error { return f.Allocate(4096) }); {
+			case err == nil:
+				won.Add(1)
+			case errors.Is(err, fs.ErrExist):
+				lost.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || won.Load() != 1 || lost.Load() != 3*makers-1 {
+		t.Errorf("%d won, %d lost, left: %v, %v", won.Load(), lost.Load(), left, err)
 	}
 }
