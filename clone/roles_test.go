@@ -34,8 +34,11 @@ var roles = map[string]func(c *Clone, arg string) error{
 	// lock takes the lock at a position of the state file and is stopped.
 	"lock": func(c *Clone, arg string) error {
 		at, _ := strconv.ParseInt(arg, 10, 64)
-		if ok, err := c.st.File.TryLock(at, 1, true); !ok || err != nil {
-			return fmt.Errorf("lock %d: %v, %v", at, ok, err)
+		if at == state.LockLog {
+			c.logMu.Lock() // for good: a commit of this process would give up the lock of the file
+		}
+		if err := lockFile(context.Background(), c.st.File, at, true); err != nil {
+			return fmt.Errorf("lock %d: %w", at, err)
 		}
 		return stopSelf()
 	},
