@@ -284,6 +284,11 @@ func (c *Clone) run(head []byte, ahead *headstart, g *guess, alone bool) {
 	if c.st.Super.Corrupt {
 		c.damaged(c.corrupt())
 	}
+	if c.phase() == state.Complete {
+		ahead.drop()
+	} else {
+		c.takeOver(ahead) // before the advisor sees the first bytes again
+	}
 	if n := c.geo.regions(0, int64(len(head))); n > 0 && len(head) > 0 {
 		s := span{0, min(n, c.geo.count)}
 		_, size := c.geo.bytes(s)
@@ -292,11 +297,9 @@ func (c *Clone) run(head []byte, ahead *headstart, g *guess, alone bool) {
 		c.install(c.ctx, nil, s, head[:size])
 	}
 	if c.phase() == state.Complete {
-		ahead.drop()
 		g.drop()
 		return
 	}
-	c.takeOver(ahead)
 	if len(head) == 0 {
 		c.showFront()
 	}

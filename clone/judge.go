@@ -244,8 +244,9 @@ func stampOf(f state.File, d dest.Dest) (s state.Stamp, err error) {
 	return s, err
 }
 
-// makeDest makes the destination of a clone in phase creating, or takes what a crash left of it, and
-// takes the clone to the next phase: complete, when the blob is too short to bear a guard.
+// makeDest makes the destination of a clone in phase creating, or takes what a crash left of it. In st
+// the clone is in the next phase then: complete, when the blob is too short to bear a guard. That is
+// recorded together with the stamp; until then whoever comes takes what he finds here.
 func (o *opening) makeDest(st *state.State) error {
 	sb := st.Super
 	err := o.dst.Create(func(d dest.Dest) error { return fillDest(d, sb) })
@@ -275,9 +276,6 @@ func (o *opening) makeDest(st *state.State) error {
 		sb.Phase = state.Complete
 	}
 	sb.Stamp.Forget()
-	if err := state.WriteSuperblock(st.File, sb); err != nil {
-		return fmt.Errorf("write %s: %w", o.store.Name(), err)
-	}
 	return nil
 }
 

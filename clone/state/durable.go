@@ -59,7 +59,7 @@ type ImageContent struct {
 // WriteImage writes base image gen of the clone uuid, durably: first the maps, then the header
 // block that makes them count.
 func WriteImage(f File, lay Layout, uuid [16]byte, gen uint64, c ImageContent) error {
-	return writeImage(f, lay, uuid, gen, c.First, func(m Map, i int) uint64 {
+	return writeImage(f.WriteSync, lay, uuid, gen, c.First, func(m Map, i int) uint64 {
 		if c.Maps[m] == nil {
 			return 0
 		}
@@ -70,7 +70,10 @@ func WriteImage(f File, lay Layout, uuid [16]byte, gen uint64, c ImageContent) e
 // imagePiece bounds what of an image is in memory at once, in bytes.
 const imagePiece = 1 << 20
 
-func writeImage(f File, lay Layout, uuid [16]byte, gen uint64, first [FirstBytes]byte, word func(m Map, i int) uint64) error {
+// writer writes p at off. Whether that is durable is up to it.
+type writer func(p []byte, off int64) error
+
+func writeImage(write writer, lay Layout, uuid [16]byte, gen uint64, first [FirstBytes]byte, word func(m Map, i int) uint64) error {
 	off := lay.ImageOff[gen%2]
 	sum := uint32(0)
 	total := lay.Words * int(NumMaps)
@@ -80,7 +83,7 @@ func writeImage(f File, lay Layout, uuid [16]byte, gen uint64, first [FirstBytes
 			data = binary.LittleEndian.AppendUint64(data, word(Map(k/lay.Words), k%lay.Words))
 		}
 		sum = crc32.Update(sum, castagnoli, data)
-		if err := f.WriteSync(data, at); err != nil {
+		if err := write(data, at); err != nil {
 			return fmt.Errorf("write base image: %w", err)
 		}
 		at += int64(len(data))
@@ -95,7 +98,7 @@ func writeImage(f File, lay Layout, uuid [16]byte, gen uint64, first [FirstBytes
 	le.PutUint32(h[biSum:], sum)
 	copy(h[biFirst:], first[:])
 	le.PutUint32(h[biCRC:], crc32.Checksum(h[:biEnd], castagnoli))
-	if err := f.WriteSync(h, off); err != nil {
+	if err := write(h, off); err != nil {
 		return fmt.Errorf("write base image: %w", err)
 	}
 	return nil
@@ -337,7 +340,7 @@ func (d *Durable) gain(news News) {
 // rebase starts a new generation with the maps and news, and an empty log.
 func (d *Durable) rebase(news News, first [FirstBytes]byte) error {
 	var at [NumMaps]int // words are asked for in order
-	err := writeImage(d.f, d.lay, d.uuid, d.gen+1, first, func(m Map, i int) uint64 {
+	err := writeImage(d.f.WriteSync, d.lay, d.uuid, d.gen+1, first, func(m Map, i int) uint64 {
 		w := d.maps[m].word(i)
 		if k := at[m]; k < len(news[m]) && news[m][k].word == i {
 			w |= news[m][k].bits

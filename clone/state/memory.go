@@ -71,7 +71,7 @@ func (s *MemoryStore) wrap(f File) File {
 // Create implements Store.
 func (s *MemoryStore) Create(fill func(File) error) error {
 	f := &memFile{s: s, memContent: new(memContent)}
-	if err := fill(s.wrap(f)); err != nil {
+	if err := s.fill(f, fill); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -84,12 +84,21 @@ func (s *MemoryStore) Create(fill func(File) error) error {
 	return nil
 }
 
+// fill fills f and makes that durable.
+func (s *MemoryStore) fill(f File, fill func(File) error) error {
+	w := s.wrap(f)
+	if err := fill(w); err != nil {
+		return err
+	}
+	return w.Sync()
+}
+
 // Replace implements Replacer.
 func (s *MemoryStore) Replace(fill func(File) error) error {
 	s.mu.Lock()
 	f := &memFile{s: s, memContent: new(memContent), inode: s.inode + 1}
 	s.mu.Unlock()
-	if err := fill(s.wrap(f)); err != nil {
+	if err := s.fill(f, fill); err != nil {
 		return err
 	}
 	s.mu.Lock()

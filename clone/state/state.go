@@ -19,7 +19,8 @@ type State struct {
 	mem []byte
 }
 
-// Format fills an empty file with the state of a new clone: nothing hydrated, nothing written.
+// Format fills an empty file with the state of a new clone: nothing hydrated, nothing written. Syncing
+// it is for the store.
 func Format(f File, sb *Superblock) error {
 	lay, err := NewLayout(sb.Size, sb.RegionSize)
 	if err != nil {
@@ -32,11 +33,12 @@ func Format(f File, sb *Superblock) error {
 	if _, err := f.WriteAt(make([]byte, lay.LogSize), lay.LogOff); err != nil {
 		return fmt.Errorf("write log: %w", err)
 	}
-	if err := WriteImage(f, lay, sb.UUID, 0, ImageContent{First: sb.First}); err != nil {
+	write := func(p []byte, off int64) error { _, err := f.WriteAt(p, off); return err }
+	if err := writeImage(write, lay, sb.UUID, 0, sb.First, func(Map, int) uint64 { return 0 }); err != nil {
 		return err
 	}
 	for range 2 {
-		if err := WriteSuperblock(f, sb); err != nil {
+		if err := writeSuperblock(write, sb); err != nil {
 			return fmt.Errorf("write superblock: %w", err)
 		}
 	}

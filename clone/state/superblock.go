@@ -311,7 +311,9 @@ func ReadSuperblock(f File) (*Superblock, error) {
 
 // WriteSuperblock makes s, with the next sequence number, the durable superblock of f.
 // Only the holder of the exclusive attach lock, or of the superblock lock, may call it.
-func WriteSuperblock(f File, s *Superblock) error {
+func WriteSuperblock(f File, s *Superblock) error { return writeSuperblock(f.WriteSync, s) }
+
+func writeSuperblock(write writer, s *Superblock) error {
 	s.Seq++
 	b, err := s.Encode()
 	if err != nil {
@@ -321,5 +323,5 @@ func WriteSuperblock(f File, s *Superblock) error {
 	if s.Seq%2 == 1 {
 		off = superB
 	}
-	return f.WriteSync(b, off)
+	return write(b, off)
 }

@@ -13,8 +13,8 @@ var crashes = []mutation{
 	{
 		name:  "a superblock is not synced",
 		file:  "clone/state/superblock.go",
-		old:   "return f.WriteSync(b, off)",
-		new:   "_, err = f.WriteAt(b, off); return err",
+		old:   "return writeSuperblock(f.WriteSync, s) }",
+		new:   "return writeSuperblock(func(p []byte, off int64) error { _, err := f.WriteAt(p, off); return err }, s) }",
 		pkg:   "clone",
 		tests: "Exhaustive",
 	},

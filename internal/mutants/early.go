@@ -14,8 +14,8 @@ var early = []mutation{
 	{
 		name:  "what was begun while the files were made is asked for again",
 		file:  "clone/attach.go",
-		old:   "\tc.takeOver(ahead)\n",
-		new:   "\tahead.drop()\n",
+		old:   "\t\tc.takeOver(ahead) //",
+		new:   "\t\tahead.drop() //",
 		pkg:   "clone",
 		tests: "Headstart",
 	},
