@@ -60,7 +60,7 @@ func (h *headstart) named(t *trace.Trace) (ranges []Range) {
 		return nil
 	}
 	for _, r := range t.Within(h.geo.size, warmBytesOff).Ranges {
-		if len(ranges) == warmFirst {
+		if len(ranges) == warmFirst() {
 			break
 		}
 		ranges = append(ranges, Range{Off: r.Off, Len: r.Len})
@@ -80,7 +80,7 @@ func (h *headstart) ask(ranges []Range) {
 	for _, b := range h.begun {
 		w = w.without(b.span)
 	}
-	for len(w) > 0 && !h.over && len(h.begun) < warmFirst {
+	for len(w) > 0 && !h.over && len(h.begun) < warmFirst() {
 		first := w[0]
 		block := h.geo.align(span{first.lo, first.lo + 1}, maxWindow)
 		first.hi = min(first.hi, block.hi)

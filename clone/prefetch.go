@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 
@@ -12,14 +13,20 @@ import (
 type Range struct{ Off, Len int64 }
 
 const (
-	// earlyConnections is how many ranges are fetched at once for what will be wanted soon, and
-	// politeConnections while readers wait longer for that. No more than largeConnections of them are
-	// of more than smallFetch bytes: what is wanted first should not share the line with all the rest.
-	earlyConnections = 64
+	// mostEarly bounds how many ranges are fetched at once for what will be wanted soon, see
+	// earlyConnections; it is politeConnections while readers wait longer for that. No more than
+	// largeConnections of them are of more than smallFetch bytes: what is wanted first should not share
+	// the line with all the rest.
+	mostEarly        = 64
 	largeConnections = 32
 	// mostWanted bounds how many ranges wait to be fetched.
 	mostWanted = 4096
 )
+
+// earlyConnections is how many ranges are fetched at once for what will be wanted soon: no more than the
+// processors can ask for while the first answers are on their way. A request costs one of them about a
+// millisecond, and what is wanted first would wait for all that is asked for with it.
+func earlyConnections() int { return min(12*runtime.GOMAXPROCS(0), mostEarly) }
 
 // Prefetch says that ranges will be wanted soon, the most urgent first, and returns at once. They
 // are fetched behind what readers wait for and before the background, which never stops for them;
@@ -143,7 +150,8 @@ func (c *Clone) fetchEarly() {
 	e := &c.early
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for n := len(e.wanted[soon]) + len(e.wanted[perhaps]); n > 0 && e.running < earlyConnections; n-- {
+	most := earlyConnections()
+	for n := len(e.wanted[soon]) + len(e.wanted[perhaps]); n > 0 && e.running < most; n-- {
 		e.running++
 		if !c.spawn(c.fetchWanted) {
 			e.running--

@@ -86,13 +86,13 @@ func TestPrefetchInOrder(t *testing.T) {
 		r.open()
 		r.src.Plan(sourcetest.Always(sourcetest.Fault{Latency: time.Second}))
 		var want []Range
-		for i := range int64(2*earlyConnections - 1) {
+		for i := range int64(2*earlyConnections() - 1) {
 			want = append(want, Range{(64<<20 - 512) - i<<19, 512})
 		}
 		r.c.Prefetch(want)
 		synctest.Wait()
-		if now, _ := r.src.InFlight(); now != earlyConnections {
-			t.Errorf("%d in flight, want %d", now, earlyConnections)
+		if now, _ := r.src.InFlight(); now != earlyConnections() {
+			t.Errorf("%d in flight, want %d", now, earlyConnections())
 		}
 		time.Sleep(10 * time.Second)
 		log := r.src.Log()[1:] // behind the one of Open
@@ -101,13 +101,13 @@ func TestPrefetchInOrder(t *testing.T) {
 		}
 		// Those that are sent at the same moment arrive in any order.
 		for i := range want {
-			first := i / earlyConnections * earlyConnections
+			first := i / earlyConnections() * earlyConnections()
 			at := slices.IndexFunc(log, func(q sourcetest.Request) bool { return q.Off == want[i].Off })
-			if at < first || at >= first+earlyConnections {
+			if at < first || at >= first+earlyConnections() {
 				t.Errorf("range %d was request %d", i, at)
 			}
 		}
-		if _, most := r.src.InFlight(); most != earlyConnections {
+		if _, most := r.src.InFlight(); most != earlyConnections() {
 			t.Errorf("%d were in flight at once", most)
 		}
 		r.c.Close()

@@ -19,9 +19,7 @@ const (
 	// read is to be fetched. More than that is not what an application begins with.
 	warmBytes    = 64 << 20
 	warmBytesOff = 16 << 20
-	// warmFirst is how many ranges are asked for by themselves, as many as are fetched at once, and warmPause
-	// is for these to be on their way before the others come.
-	warmFirst = earlyConnections
+	// warmPause is for the first ranges to be on their way before the others come.
 	warmPause = 2 * time.Millisecond
 	// warmHold bounds how long the background waits for a trace, to leave to it what it names.
 	warmHold = 2 * settle
@@ -30,6 +28,10 @@ const (
 	keepFirst = time.Second
 	keepMost  = 30 * time.Second
 )
+
+// warmFirst is how many ranges are asked for by themselves, before others: two thirds of what is fetched
+// at once.
+func warmFirst() int { return earlyConnections() * 2 / 3 }
 
 // guess is a published trace on its way.
 type guess struct {
@@ -121,7 +123,7 @@ func (c *Clone) prefetchTrace(t *trace.Trace, begun func()) {
 	}
 	// Where more waits than can be asked for at once, what lies near together is asked for together, with
 	// all that lies between. What is wanted first is not to wait for that.
-	n := min(len(ranges), warmFirst)
+	n := min(len(ranges), warmFirst())
 	c.Prefetch(ranges[:n])
 	if sleep(c.ctx, warmPause) != nil {
 		return

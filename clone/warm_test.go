@@ -465,7 +465,7 @@ func TestFirstThingsFirst(t *testing.T) {
 		r.beside.SetBeside(trace.Suffix, someTrace(offs...).Encode())
 		r.open()
 		begun := time.Now()
-		r.walk(offs[:earlyConnections/2])
+		r.walk(offs[:earlyConnections()/2])
 		if took := time.Since(begun); took > rtt+2*time.Millisecond {
 			t.Errorf("the first of many took %v, a round trip is %v", took, rtt)
 		}
