@@ -109,6 +109,32 @@ func TestMissIsAskedForWithWhatFollows(t *testing.T) {
 	})
 }
 
+// What comes together is asked for together, also when the reader begins in the middle of it; what is
+// larger than that, only from there on.
+func TestMissIsAskedForAsAWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := newAdvised(t, 32<<20, quiet)
+		a.missed = func(m Miss) []Range {
+			if m.Off < 16<<20 {
+				return []Range{{m.Off / wholeFetch * wholeFetch, wholeFetch}}
+			}
+			return []Range{{m.Off / (2 * wholeFetch) * 2 * wholeFetch, 2 * wholeFetch}}
+		}
+		r.open()
+		r.read(4<<20+500<<10, adviserRegion)
+		if got, want := requested(r.src), []string{"4096+1024"}; !slices.Equal(got, want) {
+			t.Errorf("asked for %v, want %v", got, want)
+		}
+		r.src.Forget()
+		r.read(20<<20+512<<10, adviserRegion)
+		synctest.Wait()
+		if got, want := requested(r.src), []string{"20480+512", "20992+1536"}; !slices.Equal(got, want) {
+			t.Errorf("asked for %v, want %v", got, want)
+		}
+		r.c.Close()
+	})
+}
+
 // What was local before this process came is shown when the advisor asks for it, once, as it is now;
 // what is cold is fetched.
 func TestAdvisorIsShownWhatIsThere(t *testing.T) {

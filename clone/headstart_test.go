@@ -93,6 +93,44 @@ func TestHeadstartOfTheAdvisor(t *testing.T) {
 	})
 }
 
+// A small blob that will be hydrated anyway comes with the opening, in one request; where the background
+// is off, or has a cap, it does not.
+func TestSmallBlobComesWithTheOpening(t *testing.T) {
+	for name, test := range map[string]struct {
+		size   int64
+		knobs  Knobs
+		whole  bool
+		ranges int
+	}{
+		"small":       {wholeFetch, Knobs{}, true, 1},
+		"all of head": {headBytes, Knobs{}, true, 0},
+		"larger":      {wholeFetch + 1, Knobs{}, false, 1},
+		"off":         {wholeFetch, Knobs{Hydration: new(bool)}, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newWarmRig(t, test.size)
+				r.opts.Knobs = test.knobs
+				r.store.Wrap = func(f state.File) state.File { return &lazyFile{f, rtt} }
+				begun := time.Now()
+				r.open() // which takes two rounds
+				time.Sleep(time.Millisecond)
+				if took := time.Since(begun); took != 2*rtt+time.Millisecond {
+					t.Errorf("opening took %v", took)
+				}
+				whole := r.c.Status().RegionsHydrated == r.c.Status().RegionsTotal
+				if whole != test.whole {
+					t.Errorf("all is here: %v", whole)
+				}
+				time.Sleep(time.Second)
+				if _, _, ranges := r.asked(); ranges != test.ranges || r.src.Twice() != 0 {
+					t.Errorf("%d ranges were asked for, %d bytes twice", ranges, r.src.Twice())
+				}
+			})
+		})
+	}
+}
+
 // What is begun and not wanted after all ends with the opening: when that fails, and when another has
 // made the clone meanwhile.
 func TestHeadstartIsDropped(t *testing.T) {

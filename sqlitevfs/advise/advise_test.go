@@ -246,6 +246,28 @@ func TestRoots(t *testing.T) {
 	}
 }
 
+// A small database is one range, whatever of it is missed, and nothing of it is asked for before.
+func TestSmallDatabaseIsOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "small.db")
+	if err := shopdb.Create(t.Context(), path, shopdb.Options{Size: whole * 3 / 4}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) > whole {
+		t.Fatal(len(b), err)
+	}
+	a := New()
+	if got := a.Seen(b[:64<<10], 0); got != nil {
+		t.Errorf("asked for %v", got)
+	}
+	for _, off := range []int64{64 << 10, 300 << 10, int64(len(b)) - 4096} {
+		got := a.Missed(clone.Miss{Off: off, Len: 4096, Local: func(int64) bool { return false }})
+		if want := (clone.Range{Off: 0, Len: int64(len(b))}); len(got) != 1 || got[0] != want {
+			t.Errorf("missed %d: asked for %v, want %v", off, got, want)
+		}
+	}
+}
+
 // The pages that are free are known when the list of them has been seen, and they alone are left for
 // the end.
 func TestFreePagesComeLast(t *testing.T) {
