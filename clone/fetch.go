@@ -227,6 +227,9 @@ func (c *Clone) fly(f *flight, within func(source.Source) source.Source, after f
 	if err != nil && c.ctx.Err() != nil {
 		err = ErrClosed
 	}
+	if f.begun != nil {
+		c.charge(f.begun.sent)
+	}
 	f.post.release()
 	c.flights.remove(f)
 	switch {

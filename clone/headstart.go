@@ -22,7 +22,7 @@ type headstart struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	sent   *tab
+	sent   *atomic.Int64 // requests that are on nobody's account yet
 
 	mu    sync.Mutex // guards the rest
 	over  bool       // nothing more is asked for
@@ -31,10 +31,11 @@ type headstart struct {
 }
 
 // newHeadstart asks for what a reads out of head, and for what the trace of g names as soon as that has
-// come; either may be nil. With all, everything will be fetched in the end, at full rate. src is asked until the headstart is dropped or all that it began has been read.
+// come; either may be nil. With all, everything will be fetched in the end. src is asked until the
+// headstart is dropped or all that it began has been read.
 func newHeadstart(src *counted, id source.Identity, geo geometry, head []byte, all bool, a Advisor, g *guess) *headstart {
-	h := &headstart{src: src, id: id, geo: geo, have: span{0, geo.regions(0, int64(len(head)))}, sent: &tab{}}
-	src.count = h.sent.add
+	h := &headstart{src: src, id: id, geo: geo, have: span{0, geo.regions(0, int64(len(head)))}, sent: &atomic.Int64{}}
+	src.count = func() { h.sent.Add(1) }
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if all && id.Size <= wholeFetch {
 		h.ask([]Range{{0, id.Size}})
@@ -105,7 +106,7 @@ func (h *headstart) trim(s span, at uint64) span {
 }
 
 func (h *headstart) beginLocked(s span) {
-	b := &begun{span: s, sent: time.Now(), done: make(chan struct{})}
+	b := &begun{span: s, at: time.Now(), sent: h.sent, done: make(chan struct{})}
 	var ctx context.Context
 	ctx, b.cancel = context.WithCancel(h.ctx)
 	h.begun = append(h.begun, b)
@@ -147,7 +148,8 @@ func (h *headstart) drop() {
 type begun struct {
 	span
 	src    source.Source // all others are its
-	sent   time.Time
+	at     time.Time     // when it was sent
+	sent   *atomic.Int64 // see headstart
 	cancel context.CancelFunc
 	used   bool          // only the flight's goroutine looks
 	done   chan struct{} // closed when it was answered
@@ -203,31 +205,13 @@ func (r *begunBody) Close() error {
 	return err
 }
 
-// tab counts the requests of a headstart, which go to the clone's account when there is one.
-type tab struct {
-	n  atomic.Int64
-	to atomic.Pointer[atomic.Uint64]
-}
-
-func (t *tab) add() {
-	t.n.Add(1)
-	if to := t.to.Load(); to != nil {
-		to.Add(uint64(t.n.Swap(0)))
-	}
-}
-
-func (t *tab) charge(to *atomic.Uint64) {
-	t.to.Store(to)
-	to.Add(uint64(t.n.Swap(0)))
-}
-
 // takeOver makes flights of what h has begun, and wishes of what it has not.
 func (c *Clone) takeOver(h *headstart) {
 	if h == nil {
 		return
 	}
 	all, rest := h.end()
-	h.sent.charge(&c.head().Requests)
+	c.charge(h.sent)
 	for _, b := range all {
 		b.src = c.src
 		if f := c.flightOf(b); f == nil {
@@ -243,6 +227,9 @@ func (c *Clone) takeOver(h *headstart) {
 	}
 }
 
+// charge puts requests on the clone's account. Those who send them must not: what is shared may fault.
+func (c *Clone) charge(sent *atomic.Int64) { c.head().Requests.Add(uint64(sent.Swap(0))) }
+
 // flightOf is a flight that b's answer comes by, nil when it cannot be.
 func (c *Clone) flightOf(b *begun) *flight {
 	if _, n := c.geo.bytes(b.span); c.spare(n) != nil {
@@ -250,7 +237,7 @@ func (c *Clone) flightOf(b *begun) *flight {
 	}
 	f, fresh := c.flights.joinAs(b.span, b.lo, c.coldAround, func(s span) *flight {
 		f := newFlight(s, false)
-		f.early, f.sent, f.begun = true, b.sent, b
+		f.early, f.sent, f.begun = true, b.at, b
 		return f
 	})
 	if !fresh {

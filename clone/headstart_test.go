@@ -96,6 +96,7 @@ func TestHeadstartOfTheAdvisor(t *testing.T) {
 // A small blob that will be hydrated anyway comes with the opening, in one request; where the background
 // is off, or has a cap, it does not.
 func TestSmallBlobComesWithTheOpening(t *testing.T) {
+	slow := int64(10 << 20)
 	for name, test := range map[string]struct {
 		size   int64
 		knobs  Knobs
@@ -106,6 +107,7 @@ func TestSmallBlobComesWithTheOpening(t *testing.T) {
 		"all of head": {headBytes, Knobs{}, true, 0},
 		"larger":      {wholeFetch + 1, Knobs{}, false, 1},
 		"off":         {wholeFetch, Knobs{Hydration: new(bool)}, false, 0},
+		"capped":      {wholeFetch, Knobs{Bandwidth: &slow}, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -293,9 +293,10 @@ func (o *opening) superblock(ctx context.Context) (*state.Superblock, error) {
 	}
 	copy(sb.First[:], head)
 	o.head, o.uuid = head, sb.UUID
-	if _, here := source.As[source.Localer](o.src); !here && !o.opts.NoBackground {
-		k := &o.opts.Knobs
-		all := (k.Hydration == nil || *k.Hydration) && (k.Bandwidth == nil || *k.Bandwidth == 0)
+	_, here := source.As[source.Localer](o.src)
+	k := &o.opts.Knobs
+	if capped := k.Bandwidth != nil && *k.Bandwidth > 0; !here && !capped && !o.opts.NoBackground {
+		all := k.Hydration == nil || *k.Hydration
 		o.ahead = newHeadstart(src, id, newGeometry(id.Size, rs), head, all, o.opts.Advisor, o.guess)
 	}
 	return sb, nil
