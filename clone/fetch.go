@@ -36,7 +36,7 @@ func (c *Clone) demand(ctx context.Context, r uint64, s span) (*flight, error) {
 		return nil, err
 	}
 	if alone {
-		return c.overtake(r), nil
+		return c.overtake(r, nil), nil
 	}
 	w := c.window(r, s.hi)
 	if _, n := c.geo.bytes(s); n <= wholeFetch && c.keeping() {
@@ -48,7 +48,7 @@ func (c *Clone) demand(ctx context.Context, r uint64, s span) (*flight, error) {
 	case fresh:
 		return nil, nil
 	case f != nil && !c.wantsRest(f, span{r, s.hi}) && c.soonerAlone(f, r):
-		return c.overtake(r), nil
+		return c.overtake(r, f), nil
 	}
 	return f, nil
 }
@@ -77,13 +77,14 @@ func (c *Clone) launch(f *flight) bool {
 }
 
 // overtake asks again for the little that is needed now, cold region r, because the rest of what
-// will bring it is long. That one's own copy, when it gets there, is found local and passed over.
-func (c *Clone) overtake(r uint64) *flight {
+// will bring it, slow or another process' (nil), is long. That one's own copy, when it gets there, is
+// found local and passed over.
+func (c *Clone) overtake(r uint64, slow *flight) *flight {
 	s := c.coldRunAt(c.geo.align(span{r, r + 1}, c.minWindow()), r)
 	if s.empty() {
 		return nil
 	}
-	f, fresh := c.flights.overtake(newFlight(s, true), r)
+	f, fresh := c.flights.overtake(newFlight(s, true), r, slow)
 	if !fresh {
 		return f
 	}

@@ -167,13 +167,13 @@ func (t *flights) joinAs(s span, at uint64, cold func(span, uint64) span, add fu
 	return f, true
 }
 
-// overtake adds f, which somebody waits for, in front of a flight in the background that will
-// come to region r later; or it returns what was added before for the same reason.
-func (t *flights) overtake(f *flight, r uint64) (_ *flight, fresh bool) {
+// overtake adds f, which somebody waits for, in front of slow, unless that is nil, and of others that
+// will come to region r later; or it returns what was added before for the same reason.
+func (t *flights) overtake(f *flight, r uint64, slow *flight) (_ *flight, fresh bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, o := range t.list {
-		if o.demand && o.contains(r) {
+		if o.demand && o != slow && o.contains(r) {
 			return o, false
 		}
 	}

@@ -62,11 +62,11 @@ func TestFlightsDoNotOverlap(t *testing.T) {
 func TestOvertakersMeet(t *testing.T) {
 	var f flights
 	slow, _ := f.join(span{0, 100}, 0, false, coldBut())
-	a, fresh := f.overtake(newFlight(span{40, 50}, true), 45)
+	a, fresh := f.overtake(newFlight(span{40, 50}, true), 45, nil)
 	if !fresh {
 		t.Fatal("the first one is not")
 	}
-	if b, fresh := f.overtake(newFlight(span{44, 54}, true), 46); fresh || b != a {
+	if b, fresh := f.overtake(newFlight(span{44, 54}, true), 46, nil); fresh || b != a {
 		t.Error("the second does not join the first")
 	}
 	if b, _ := f.join(span{0, 100}, 45, true, coldBut()); b != a {

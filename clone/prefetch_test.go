@@ -269,3 +269,38 @@ func TestWhatIsLateIsAskedForAgain(t *testing.T) {
 		r.c.Close()
 	})
 }
+
+// Nor does he wait long for a range that he wants all of, when it has become slow: his own request would be
+// answered at once. That is so whoever has asked for it.
+func TestWhatIsSlowIsAskedForAgain(t *testing.T) {
+	for name, ask := range map[string]func(*rig){
+		"ahead":  func(r *rig) { r.c.Prefetch([]Range{{8 << 20, 8 << 20}}) },
+		"reader": func(r *rig) { r.read(8<<20, 4096) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, a := newAdvised(t, 32<<20, quiet)
+				a.missed = func(m Miss) []Range { return []Range{{m.Off, 16<<20 - m.Off}} }
+				r.open()
+				r.src.Plan(func(q sourcetest.Request) sourcetest.Fault {
+					if q.Len > smallFetch {
+						return sourcetest.Fault{Latency: time.Millisecond, Chunk: 64 << 10, Pause: time.Second}
+					}
+					return sourcetest.Fault{Latency: time.Millisecond}
+				})
+				ask(r)
+				time.Sleep(10 * time.Second)
+				for _, off := range []int64{14 << 20, 15 << 20, 14<<20 + 100<<10} {
+					begun := time.Now()
+					if got := r.read(off, 4096); differ(got, r.content[off:][:4096]) >= 0 {
+						t.Error("wrong bytes")
+					}
+					if took := time.Since(begun); took > 4*lateness {
+						t.Errorf("the reader at %d waited %v", off, took)
+					}
+				}
+				r.c.Close()
+			})
+		})
+	}
+}

@@ -111,7 +111,7 @@ func (c *Clone) await(ctx context.Context, f *flight, r uint64) (*flight, error)
 	defer cancel()
 	err := c.awaitBriefly(ctx, f, r)
 	if errors.Is(err, errLate) {
-		g := c.overtake(r)
+		g := c.overtake(r, f)
 		if g == nil {
 			return f, nil
 		}
@@ -126,20 +126,27 @@ func (c *Clone) await(ctx context.Context, f *flight, r uint64) (*flight, error)
 	return f, err
 }
 
-// lateness is how late a flight has to be, at least, before what it brings is asked for again.
-const lateness = 500 * time.Millisecond
+const (
+	// lateness is how late a flight has to be, at least, before what it brings is asked for again.
+	lateness = 500 * time.Millisecond
+	// mostAlone is how many times as long as a request of his own would take a reader waits for what he
+	// wants all of, and which has become slow.
+	mostAlone = 20
+)
 
 // errLate ends waiting for what was to come sooner.
 var errLate = errors.New("late")
 
-// awaitBriefly waits for region r of f. errLate: it takes much longer than it seemed to, and f is none
-// that somebody waited for from the beginning.
+// awaitBriefly waits for region r of f. errLate: it takes much longer than it seemed to, and f is not
+// just what a reader would ask for.
 func (c *Clone) awaitBriefly(ctx context.Context, f *flight, r uint64) error {
-	if f.demand {
+	_, n := c.geo.bytes(f.span)
+	if f.demand && n <= smallFetch {
 		return f.await(ctx, r)
 	}
-	seemed := f.estimate(c.pace, r, c.geo, float64(c.head().Bandwidth.Load())/sharers)
-	ctx, cancel := context.WithTimeoutCause(ctx, max(lateness, 4*(seemed+c.pace.alone())), errLate)
+	seemed, alone := f.estimate(c.pace, r, c.geo, float64(c.head().Bandwidth.Load())/sharers), c.pace.alone()
+	patience := max(lateness, min(4*(seemed+alone), mostAlone*alone))
+	ctx, cancel := context.WithTimeoutCause(ctx, min(patience, c.timeout()/2), errLate)
 	defer cancel()
 	return f.await(ctx, r)
 }

@@ -3,12 +3,15 @@ package torture
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // childMark is the first argument of a program that runs as a child. The second is its Spec.
@@ -141,7 +144,23 @@ func (c *child) trouble(what string, err error) {
 	if b := (broken{}); errors.As(err, &b) {
 		c.fail(fmt.Errorf("%s: %w", what, err))
 	}
-	c.say(Event{What: SaidTrouble, Text: what + ": " + err.Error(), Code: code(err)})
+	text := what + ": " + err.Error()
+	if primary(code(err)) == sqlite3.ErrIoErr {
+		text += "; " + lastError()
+	}
+	c.say(Event{What: SaidTrouble, Text: text, Code: code(err)})
+}
+
+// lastError is what hydrant says of the last failure in this process, whichever database it was of.
+func lastError() (text string) {
+	db, err := sql.Open("sqlite3", ":memory:")
+	if err == nil {
+		err = errors.Join(db.QueryRow("SELECT hydrant_last_error()").Scan(&text), db.Close())
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return text
 }
 
 // rest waits a little, up to n milliseconds.
