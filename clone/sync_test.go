@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -109,5 +110,57 @@ func TestOneOfTwoSyncsIsTold(t *testing.T) {
 			t.Errorf("later %v: it is complete, and its first bytes may be lost", later)
 		}
 		ask.Store(nil)
+	}
+}
+
+// A sync that comes while a commit is under way is not told by that one, which has copied its words before:
+// what was written in between is durable when it returns.
+func TestSyncBehindACommitUnderWay(t *testing.T) {
+	r, disk := crashRig(t, 200_000, quiet, keep)
+	var ask atomic.Pointer[func() error]
+	r.dst = &syncTeller{r.dst, &ask}
+	r.open()
+	r.write(fill('a', 512), 100*512)
+	under, on := make(chan struct{}), make(chan struct{})
+	var first atomic.Bool
+	first.Store(true)
+	hold := func() error {
+		if first.CompareAndSwap(true, false) {
+			close(under)
+			<-on
+		}
+		return nil
+	}
+	ask.Store(&hold)
+	one, two := make(chan error, 1), make(chan error, 1)
+	go func() { one <- r.c.Sync(t.Context()) }()
+	<-under // that of a keeper, perhaps
+	r.write(fill('b', 512), 200*512)
+	go func() { two <- r.c.Sync(t.Context()) }()
+	for range 50 { // until it waits for its turn, as it should
+		r.c.commits.mu.Lock()
+		waits := r.c.commits.next != nil
+		r.c.commits.mu.Unlock()
+		if waits {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(time.Millisecond)
+	close(on)
+	if err := <-two; err != nil {
+		t.Fatal(err)
+	}
+	img := disk.Crash(newRand(1)).Image()
+	d, err := state.OpenDurable(r.c.st.File, r.c.st.Layout, r.c.uuid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, _ := d.Maps()
+	if !bytes.Equal(img[200*512:201*512], fill('b', 512)) || maps[state.Written][200/64]>>(200%64)&1 == 0 {
+		t.Error("it returned before what was written was durable")
+	}
+	if err := <-one; err != nil {
+		t.Error(err)
 	}
 }

@@ -36,6 +36,22 @@ var early = []mutation{
 		tests: "Headstart",
 	},
 	{
+		name:  "a reader waits for a slow range as long as that takes",
+		file:  "clone/read.go",
+		old:   "min(4*(seemed+alone), mostAlone*alone)",
+		new:   "4*(seemed+alone), min(mostAlone, 0)",
+		pkg:   "clone",
+		tests: "WhatIsSlow",
+	},
+	{
+		name:  "a reader who leaves a slow range is sent back to it",
+		file:  "clone/flight.go",
+		old:   "o.demand && o != slow && o.contains(r)",
+		new:   "o.demand && o.contains(r)",
+		pkg:   "clone",
+		tests: "WhatIsSlow",
+	},
+	{
 		name:  "a range from outside the source is believed",
 		file:  "clone/region.go",
 		old:   "if off := max(r.Off, 0); r.Off < g.size && r.Len > 0 && end > off {",

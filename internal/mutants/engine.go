@@ -164,7 +164,7 @@ var engine = []mutation{
 		mine = c.commits.next`,
 		new: `	case c.commits.running != nil:
 		mine = c.commits.running`,
-		tests: "SyncsShare",
+		tests: "SyncsShare|SyncBehind",
 		pkg:   "clone",
 	},
 	{
