@@ -1,8 +1,10 @@
 package sqlitevfs
 
 import (
+	"bytes"
 	"database/sql"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -233,14 +235,21 @@ func TestF7TwoProcesses(t *testing.T) {
 // rather than ignored.
 func TestF8TimeTravelIsRefused(t *testing.T) {
 	p := newPair(t, build{rows: 100}, nil)
-	before := fingerprint(t, p.path)
+	read := func() []byte {
+		b, err := os.ReadFile(p.path) // what lies beside it the keeper writes when it likes
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	before := read()
 	for _, address := range []string{"", p.address} {
 		err := openErr(DSN(p.path, address, &Params{More: map[string]string{"at": "2024-01-01T00:00:00Z"}}))
 		if err == nil || !strings.Contains(err.Error(), "at=") {
 			t.Errorf("at= on a clone: %v", err)
 		}
 	}
-	if fingerprint(t, p.path) != before {
+	if !bytes.Equal(read(), before) {
 		t.Error("it changed something")
 	}
 	same(t, p.db, p.want)
