@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hydrant/internal/pattern"
 	"hydrant/source/sourcetest"
@@ -165,6 +166,32 @@ func TestPartialWriteWaitsForTheCopyInFlight(t *testing.T) {
 		<-done
 		want := bytes.Clone(r.content)
 		copy(want[1<<20+700:], "part")
+		r.expect(want)
+		r.c.Close()
+	})
+}
+
+// Who writes whole cold regions waits for whoever has the claim on one of them.
+func TestWriteWaitsForAClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 200_000, quiet, keep)
+		r.open()
+		release, err := r.c.claims.acquire(t.Context(), span{201, 202})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan bool)
+		go func() { defer close(done); r.write(fill('w', 1024), 200*512) }()
+		time.Sleep(time.Second)
+		select {
+		case <-done:
+			t.Error("it was written under the claim of another")
+		default:
+		}
+		release()
+		<-done
+		want := bytes.Clone(r.content)
+		copy(want[200*512:], fill('w', 1024))
 		r.expect(want)
 		r.c.Close()
 	})

@@ -39,7 +39,7 @@ var orders = []mutation{
 		old:   "\trelease, err := c.claims.acquire(ctx, s)\n",
 		new:   "\trelease, err := func() {}, ctx.Err()\n",
 		pkg:   "clone",
-		tests: "Stands|TwoWriters|Looks|Claims",
+		tests: "WriteWaits|Stands|TwoWriters|Looks|Claims",
 	},
 	{
 		name:  "discarding claims nothing",
@@ -135,7 +135,7 @@ var orders = []mutation{
 		old:   "  if( isStraight(c) || isMarked(c, iOfst, n) ) return p->pReal->xWrite(pFile, pBuf, n, iOfst);",
 		new:   "  if( 1 ) return p->pReal->xWrite(pFile, pBuf, n, iOfst);",
 		pkg:   "sqlitevfs",
-		tests: "PageSizes|Reopen|JournalModes",
+		tests: "PagesAreMarked",
 	},
 	{
 		name:  "a late append takes back the first bytes",
