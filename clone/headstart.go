@@ -82,10 +82,7 @@ func (h *headstart) ask(ranges []Range) {
 		w = w.without(b.span)
 	}
 	for len(w) > 0 && !h.over && len(h.begun) < warmFirst() {
-		first := w[0]
-		block := h.geo.align(span{first.lo, first.lo + 1}, maxWindow)
-		first.hi = min(first.hi, block.hi)
-		s := h.trim(w.near(first, block, uint64(minWindow)>>h.geo.shift), first.lo)
+		s := h.trim(w.around(w[0], h.geo, uint64(minWindow)>>h.geo.shift), w[0].lo)
 		w = w.without(s)
 		h.beginLocked(s)
 	}
@@ -221,10 +218,12 @@ func (c *Clone) takeOver(h *headstart) {
 			c.ground(f)
 		}
 	}
+	var left []Range
 	for _, s := range rest {
 		off, n := c.geo.bytes(s)
-		c.wantSoon([]Range{{off, n}}, perhaps, false)
+		left = append(left, Range{off, n})
 	}
+	c.wantSoon(left, perhaps, false)
 }
 
 // charge puts requests on the clone's account. Those who send them must not: what is shared may fault.

@@ -119,6 +119,14 @@ func (w wishes) without(s span) wishes {
 	return append(kept, rest[:min(len(rest), max(mostWanted-len(kept), 0))]...)
 }
 
+// around is what to ask for at once of first and what else is wanted nearby: nothing beyond the background's
+// block that first begins in.
+func (w wishes) around(first span, g geometry, spare uint64) span {
+	block := g.align(span{first.lo, first.lo + 1}, maxWindow)
+	first.hi = min(first.hi, block.hi)
+	return w.near(first, block, spare)
+}
+
 // near widens s, without leaving block, by what else is wanted nearby: so long as all that lies
 // between comes to no more than spare regions.
 func (w wishes) near(s, block span, spare uint64) span {
@@ -219,9 +227,7 @@ func (c *Clone) takeLocked(w *wishes) *flight {
 		}
 		return nil
 	}
-	block := c.geo.align(span{first.lo, first.lo + 1}, maxWindow)
-	first.hi = min(first.hi, block.hi)
-	f, fresh := c.flights.joinEarly(w.near(first, block, c.between()), first.lo, c.coldAround)
+	f, fresh := c.flights.joinEarly(w.around(first, c.geo, c.between()), first.lo, c.coldAround)
 	if fresh && c.post(f) {
 		*w = w.without(f.span)
 		if c.isLarge(f.span) {
