@@ -5,22 +5,36 @@ import "sync"
 // eventQueue hands events to Options.OnEvent in order, one at a time, from one goroutine that
 // lives only while there are some.
 type eventQueue struct {
+	order   sync.Mutex // held over a change and the event that tells of it
 	mu      sync.Mutex // guards the rest
 	pending []Event
 	busy    bool
 }
 
+// emit puts an event into the queue.
 func (c *Clone) emit(kind EventKind, err error) {
-	if c.opts.OnEvent == nil {
-		return
+	c.emitAfter(func() bool { return true }, kind, err)
+}
+
+// emitAfter makes a change, and the event that tells of it if it is one to tell of. What the change
+// brings about at once, in another goroutine, is told of after it.
+func (c *Clone) emitAfter(change func() bool, kind EventKind, err error) bool {
+	c.events.order.Lock()
+	defer c.events.order.Unlock()
+	if !change() {
+		return false
 	}
-	e := Event{Kind: kind, Err: err, Status: c.status()} // asks dest for its size: not under the mutex
+	if c.opts.OnEvent == nil {
+		return true
+	}
+	e := Event{Kind: kind, Err: err, Status: c.status()} // asks dest for its size: not under the mutex of the queue
 	c.events.mu.Lock()
 	defer c.events.mu.Unlock()
 	c.events.pending = append(c.events.pending, e)
 	if !c.events.busy {
 		c.events.busy = c.spawn(c.deliver)
 	}
+	return true
 }
 
 func (c *Clone) deliver() {

@@ -146,15 +146,16 @@ func (c *Clone) fetched() {
 
 // stall stops hydration and fails cold reads at once, until a probe of byte off succeeds.
 func (c *Clone) stall(why error, off int64) {
-	begun := false
-	c.change(func(t *trouble) {
-		t.source = &hindrance{ErrStalled, why}
-		if begun = !t.probing; begun {
-			t.probing, t.probeOff = true, off
-		}
-	})
+	begun := c.emitAfter(func() (begun bool) {
+		c.change(func(t *trouble) {
+			t.source = &hindrance{ErrStalled, why}
+			if begun = !t.probing; begun {
+				t.probing, t.probeOff = true, off
+			}
+		})
+		return begun
+	}, Stall, why)
 	if begun {
-		c.emit(Stall, why)
 		c.spawn(c.probe)
 	}
 	c.changed.fire()
@@ -174,8 +175,7 @@ func (c *Clone) probe() {
 			break
 		}
 	}
-	c.change(func(t *trouble) { t.source, t.probing = nil, false })
-	c.resumed()
+	c.resume(func(t *trouble) { t.source, t.probing = nil, false })
 }
 
 func (c *Clone) probeOnce(off int64) error {
@@ -185,8 +185,9 @@ func (c *Clone) probeOnce(off int64) error {
 	return source.ReadAll(ctx, c.src.inner, c.id, b[:], off)
 }
 
-func (c *Clone) resumed() {
-	c.emit(Resumed, nil)
+// resume takes away what hindered, and tells of it.
+func (c *Clone) resume(change func(*trouble)) {
+	c.emitAfter(func() bool { c.change(change); return true }, Resumed, nil)
 	c.changed.fire()
 	nudge(c.wake)
 }
@@ -199,18 +200,19 @@ func (c *Clone) destFailed(why error) {
 		kind, event = ErrPaused, DiskFull
 		why = fmt.Errorf("disk is full: %w; make room and it goes on", why)
 	}
-	begun := false
-	c.change(func(t *trouble) {
-		begun = t.dest == nil
-		t.dest = &hindrance{kind, why}
-		if now := time.Now(); begun || now.After(t.destAgain) {
-			t.destWait = longer(t.destWait)
-			t.destAgain = now.Add(t.destWait)
-		}
-	})
-	c.full.Store(true)
+	begun := c.emitAfter(func() (begun bool) {
+		c.change(func(t *trouble) {
+			begun = t.dest == nil
+			t.dest = &hindrance{kind, why}
+			if now := time.Now(); begun || now.After(t.destAgain) {
+				t.destWait = longer(t.destWait)
+				t.destAgain = now.Add(t.destWait)
+			}
+		})
+		c.full.Store(true)
+		return begun
+	}, event, why)
 	if begun {
-		c.emit(event, why)
 		c.changed.fire()
 	}
 }
@@ -227,8 +229,7 @@ func (c *Clone) destWorks() {
 	if !c.full.CompareAndSwap(true, false) {
 		return
 	}
-	c.change(func(t *trouble) { t.dest, t.destWait = nil, 0 })
-	c.resumed()
+	c.resume(func(t *trouble) { t.dest, t.destWait = nil, 0 })
 }
 
 // corrupt is what is known of damage that was found in an earlier life.
@@ -249,13 +250,14 @@ func (c *Clone) doubted() error {
 // damaged notes, for good, that some of the bytes in dest are not the source's, so that the clone
 // never becomes a plain file.
 func (c *Clone) damaged(why error) {
-	begun := false
-	c.change(func(t *trouble) {
-		begun = t.doubt == nil
-		t.doubt = &hindrance{ErrStalled, why}
-	})
+	begun := c.emitAfter(func() (begun bool) {
+		c.change(func(t *trouble) {
+			begun = t.doubt == nil
+			t.doubt = &hindrance{ErrStalled, why}
+		})
+		return begun
+	}, Stall, why)
 	if begun {
-		c.emit(Stall, why)
 		c.changed.fire()
 	}
 }
@@ -263,16 +265,16 @@ func (c *Clone) damaged(why error) {
 // diskLow notes why the background leaves the rest of the disk alone, or with nil that there is
 // room again.
 func (c *Clone) diskLow(why error) {
-	begun, ended := false, false
-	c.change(func(t *trouble) {
-		begun, ended = t.low == nil && why != nil, t.low != nil && why == nil
-		if t.low = nil; why != nil {
-			t.low = &hindrance{ErrPaused, fmt.Errorf("disk is full: %s: %w; make room and it goes on", c.target.Name(), why)}
-		}
-	})
-	if begun {
-		c.emit(DiskFull, why)
-	}
+	ended := false
+	begun := c.emitAfter(func() (begun bool) {
+		c.change(func(t *trouble) {
+			begun, ended = t.low == nil && why != nil, t.low != nil && why == nil
+			if t.low = nil; why != nil {
+				t.low = &hindrance{ErrPaused, fmt.Errorf("disk is full: %s: %w; make room and it goes on", c.target.Name(), why)}
+			}
+		})
+		return begun
+	}, DiskFull, why)
 	if begun || ended {
 		c.changed.fire()
 	}

@@ -292,6 +292,31 @@ func TestStallEndsWhenTheObjectIsBack(t *testing.T) {
 	})
 }
 
+// What a change brings about at once, elsewhere, is told of after the change.
+func TestEventsComeInOrder(t *testing.T) {
+	var log eventLog
+	r := newRig(t, 1<<20, quiet)
+	r.opts.OnEvent = log.add
+	c := r.open()
+	told := make(chan struct{})
+	c.emitAfter(func() bool {
+		go func() {
+			defer close(told)
+			c.emit(Completed, nil)
+		}()
+		time.Sleep(10 * time.Millisecond)
+		return true
+	}, Resumed, nil)
+	<-told
+	if c.emitAfter(func() bool { return false }, Stall, nil) {
+		t.Error("what did not change was told of")
+	}
+	c.Close()
+	if got, want := log.all(), []EventKind{Resumed, Completed}; !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+}
+
 // One part of the source cannot be read: probes of another part that can do not count, and the
 // source is not asked again and again.
 func TestStallOfOnePartIsProbedThere(t *testing.T) {
