@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hydrant/clone/state"
@@ -100,6 +101,72 @@ func TestFirstBytesAreNotLostWhenAPhaseCannotBeRecorded(t *testing.T) {
 			break
 		}
 	}
+}
+
+// Once dest bears its own first bytes the clone is complete for all who use it, although that could not
+// be recorded: side files have their public names, and nobody waits.
+func TestFirstBytesAreEnoughToBeComplete(t *testing.T) {
+	ctx := context.Background()
+	r := newRig(t, 200_000, quiet, keep)
+	_, faults := faulty(r)
+	attempt := r.oneAttempt()
+	other := r.open()
+	r.open()
+	r.hydrateAll()
+	if err := r.c.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	faults.Inject(faultio.Fault{Op: faultio.Write, K: 2, Sticky: true}) // the second says that it is complete
+	if err := attempt(); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("completed: %v", err)
+	}
+	if state.IsGuard(r.image()[:state.FirstBytes]) {
+		t.Fatal("the guard stands")
+	}
+	for _, c := range []*Clone{r.c, other} {
+		if s := c.Status(); s.State != StateComplete {
+			t.Errorf("state %s", s.State)
+		}
+		err := c.Companions(func(private bool) error {
+			if private {
+				t.Error("side files have private names")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if err := c.Wait(ctx); err != nil {
+			t.Errorf("wait: %v", err)
+		}
+	}
+}
+
+// What is written after a kept clone was completed is known as written after it was closed and power
+// was lost.
+func TestWrittenSinceCompleteIsKnownAfterPowerLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := crashRig(t, 200_000, quiet, keep)
+		r.open()
+		r.hydrateAll()
+		if err := r.c.completeNow(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * commitPeriod) // the keeper has left
+		r.write([]byte("late"), 100_000)
+		want := r.c.Status()
+		if want.RegionsWritten != 1 || want.DirtyPages == 0 {
+			t.Fatalf("%+v", want)
+		}
+		if err := r.c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r.powerLoss(true, 0)
+		if s := r.c.Status(); s.RegionsWritten != want.RegionsWritten || s.DirtyPages != want.DirtyPages || s.State != StateComplete {
+			t.Errorf("%+v, was %+v", s, want)
+		}
+		kill(r.c)
+	})
 }
 
 // slowFile is slow to go on after it has written a superblock.

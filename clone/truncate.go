@@ -46,12 +46,8 @@ func (c *Clone) cut(ctx context.Context, size int64) error {
 			}
 		}
 		c.markWritten(span{s.lo, s.lo + 1})
-		// Its bit must not be lost in a crash that keeps the cut: what is beyond the cut would be
-		// filled from the source once dest has grown again. (Whole regions past dest's end are
-		// seen at attach.)
-		if err := c.commit(ctx); err != nil {
-			return err
-		}
+		// A crash may keep the cut and lose the bit. Whoever attaches then sees where dest ends, and
+		// what is beyond that is not filled from the source: square, localBeyond.
 		s.lo++
 	}
 	if s.empty() {
