@@ -32,6 +32,14 @@ type outcome struct {
 	err  error // nothing can be said: it does not compile, or its tests fail without it
 }
 
+// tell names who noticed.
+func (o outcome) tell() string {
+	if o.err != nil {
+		return "BROKEN"
+	}
+	return cmp.Or(o.by, "NOBODY")
+}
+
 // TestMutations fails when a mutation goes unnoticed.
 func TestMutations(t *testing.T) {
 	list := chosen(t)
@@ -43,6 +51,7 @@ func TestMutations(t *testing.T) {
 		wg.Go(func() {
 			for i := range next {
 				out[i] = try(t, list[i])
+				t.Logf("%s: %s", list[i].name, out[i].tell())
 			}
 		})
 	}
@@ -167,14 +176,10 @@ func print(list []mutation, out []outcome) {
 	fmt.Fprintln(w, "MUTATION\tFILE\tNOTICED BY\tSECONDS")
 	caught := 0
 	for i, o := range out {
-		by := cmp.Or(o.by, "NOBODY")
-		if o.err != nil {
-			by = "BROKEN"
-		}
 		if o.by != "" {
 			caught++
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\n", list[i].name, list[i].file, by, o.took.Seconds())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\n", list[i].name, list[i].file, o.tell(), o.took.Seconds())
 	}
 	w.Flush()
 	fmt.Printf("%d of %d mutations noticed\n", caught, len(list))
