@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"hydrant/clone/state"
@@ -184,7 +185,7 @@ func (n *census) crashes(comp *computer, content []byte, most int) error {
 				}
 				seen[h] = true
 				n.distinct.Add(1)
-				if err := survives(content, disk, store, &m.m, power, len(seen)%2 == 0); err != nil {
+				if err := survives(content, disk, store, &m.m, power, after(len(seen))%numAfter); err != nil {
 					what := "killed"
 					if power {
 						what = "power lost"
@@ -223,9 +224,18 @@ func durablePart(s *statetest.Store, power bool) []byte {
 	return b
 }
 
-// survives opens what a crash has left, and tells what is wrong with it. With grow it is also made
-// longer: what was cut off must not come back.
-func survives(content []byte, disk *crashdest.Disk, store *statetest.Store, m *model, power, grow bool) error {
+// after is what is done to a clone that has survived a crash, before it is read.
+type after int
+
+const (
+	thenNothing after = iota
+	thenGrow          // it is made longer: what was cut off must not come back
+	thenFull          // its disk is full: what is read is not kept
+	numAfter
+)
+
+// survives opens what a crash has left, and tells what is wrong with it.
+func survives(content []byte, disk *crashdest.Disk, store *statetest.Store, m *model, power bool, then after) error {
 	ctx := context.Background()
 	src := sourcetest.NewFake(content)
 	c, err := Open(ctx, unclosed{src}, disk, store, tinyOptions())
@@ -240,15 +250,19 @@ func survives(content []byte, disk *crashdest.Disk, store *statetest.Store, m *m
 			return errors.New("live, and there is no guard")
 		}
 		cold, size := c.coldBytes(), len(got)
-		if grow {
+		switch then {
+		case thenGrow:
 			added = 700
 			if err := c.Truncate(ctx, int64(size+added)); err != nil {
 				return fmt.Errorf("truncate: %w", err)
 			}
+		case thenFull:
+			c.destFailed(syscall.ENOSPC)
 		}
 		if got, err = readWhole(c); err != nil {
 			return err
 		}
+		c.destWorks()
 		if len(got) != size+added || len(bytes.TrimLeft(got[size:], "\x00")) > 0 {
 			return fmt.Errorf("grown from %d to %d it has %d bytes, and not zeros at the end", size, size+added, len(got))
 		}
@@ -281,7 +295,7 @@ func survives(content []byte, disk *crashdest.Disk, store *statetest.Store, m *m
 	if i := differ(disk.Image(), got); i >= 0 {
 		return fmt.Errorf("complete, byte %d differs from what was read before (I7)", i)
 	}
-	if n := src.Twice(); n > 0 {
+	if n := src.Twice(); n > 0 && then != thenFull {
 		return fmt.Errorf("%d bytes were fetched twice (I8)", n)
 	}
 	return nil

@@ -292,7 +292,7 @@ func (s *machine) call(p *process, what string, e *edit, f func(ctx context.Cont
 		s.count.add("killed in " + what)
 		s.note("%s by %d: killed in it", what, p.name)
 		if e != nil {
-			s.m.edit(*e, false, false)
+			s.m.edit(*e, false, s.troubled) // a fault may have left half of it just before
 		}
 		s.drop(p)
 		return errOver

@@ -90,7 +90,15 @@ func (c *Clone) readAside(ctx context.Context, f *flight, r uint64, p []byte, of
 		if b == nil || c.local(r) {
 			break
 		}
-		done += copy(p[done:], b[off+int64(done)-c.geo.start(r):])
+		at, from := off+int64(done), c.geo.start(r)
+		n, err := c.inDest(from, int64(len(b)))
+		if err != nil {
+			return done, err
+		}
+		done += copy(p[done:], b[min(at-from, n):n])
+		if from+n < c.geo.start(r+1) && done < len(p) {
+			return done, io.EOF // dest ends here: what was cut off is not the source's any more
+		}
 	}
 	return done, nil
 }

@@ -49,7 +49,7 @@ func TestTornPowerLoss(t *testing.T) {
 					crashes++
 					rng := rand.New(rand.NewPCG(seed, uint64(k)))
 					disk, store := m.disk.Crash(rng), m.store.Crash(rng)
-					if err := survives(content, disk, store, &m.m, true, seed%2 == 0); err != nil {
+					if err := survives(content, disk, store, &m.m, true, after(seed)%numAfter); err != nil {
 						t.Errorf("%s, window %d, moment %d of %d, seed %d: %v", name, window, k, len(comp.moments), seed, err)
 						break
 					}
@@ -128,7 +128,7 @@ func survivesCreation(content []byte, disk *crashdest.Disk, store *statetest.Sto
 		}
 		return plainIs(disk, content)
 	}
-	return survives(content, disk, store, m, power, false)
+	return survives(content, disk, store, m, power, thenNothing)
 }
 
 func plainIs(disk *crashdest.Disk, want []byte) error {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math"
+	"syscall"
 	"testing"
 
 	"hydrant/clone/state"
@@ -63,6 +65,35 @@ func TestTruncatedStaysCutAfterPowerLoss(t *testing.T) {
 			// and again, now that dest is long
 			r.powerLoss(true, 0)
 			r.expect(want)
+			kill(r.c)
+		}
+	}
+}
+
+// What was cut off does not come from the source either where nothing can be kept of that: neither in a
+// clone that is read-only nor in one whose disk is full.
+func TestTruncatedStaysCutWhereNothingIsKept(t *testing.T) {
+	ctx := context.Background()
+	for what, hinder := range map[string]func(c *Clone){
+		"read-only": func(c *Clone) { c.setMode(state.ReadOnly, errors.New("a sync failed")) },
+		"full":      func(c *Clone) { c.destFailed(syscall.ENOSPC) },
+	} {
+		for _, cut := range []int64{40, 700, 1024, 5000} {
+			r, _ := crashRig(t, 10_000, quiet, keep)
+			r.open()
+			if err := r.c.Truncate(ctx, cut); err != nil {
+				t.Fatal(err)
+			}
+			r.powerLoss(true, 0)
+			hinder(r.c)
+			for _, off := range []int64{0, cut / 2, cut - 1, cut, cut + 10, 9000} {
+				want := r.content[min(off, cut):cut]
+				b := make([]byte, 6000)
+				n, err := r.c.ReadAt(ctx, b, off)
+				if err != io.EOF || !bytes.Equal(b[:n], want) {
+					t.Errorf("%s, cut at %d: %d bytes at %d, want %d: %v", what, cut, n, off, len(want), err)
+				}
+			}
 			kill(r.c)
 		}
 	}

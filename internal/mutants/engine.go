@@ -56,6 +56,14 @@ var engine = []mutation{
 		pkg:   "clone",
 	},
 	{
+		name:  "what is not kept is read beyond the end",
+		file:  "clone/read.go",
+		old:   `		n, err := c.inDest(from, int64(len(b)))`,
+		new:   `		n, err := int64(len(b)), error(nil)`,
+		tests: "Exhaustive$",
+		pkg:   "clone",
+	},
+	{
 		name:  "a discard takes parts of regions for whole ones",
 		file:  "clone/truncate.go",
 		old:   "lo, hi := (off+rs-1)/rs*rs",
