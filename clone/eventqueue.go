@@ -16,8 +16,9 @@ func (c *Clone) emit(kind EventKind, err error) {
 	c.emitAfter(func() bool { return true }, kind, err)
 }
 
-// emitAfter makes a change, and the event that tells of it if it is one to tell of. What the change
-// brings about at once, in another goroutine, is told of after it.
+// emitAfter makes a change, and emits the event that tells of it if change returns that there is
+// something to tell, as it then does too. What the change brings about at once, in another goroutine,
+// is told of after it.
 func (c *Clone) emitAfter(change func() bool, kind EventKind, err error) bool {
 	c.events.order.Lock()
 	defer c.events.order.Unlock()
