@@ -68,8 +68,8 @@ func TestConnectionsOfReadersAndBackground(t *testing.T) {
 			s.Reset()
 			read(source.InBackground(ctx))
 			for c := range conns(s, "k") {
-				if !background[c] {
-					t.Error("the background had another connection than the background before")
+				if waited[c] { // one it never had is well: dialled when eight were wanted, and late
+					t.Error("the background had a connection of the readers")
 				}
 			}
 		})
