@@ -114,7 +114,9 @@ func TestCallbacksMayUseTheClone(t *testing.T) {
 		r := newRig(t, 100_000, keep)
 		ctx := context.Background()
 		var seen []EventKind
+		opened := make(chan struct{}) // callbacks may come before
 		r.opts.OnEvent = func(e Event) {
+			<-opened
 			time.Sleep(time.Second)
 			seen = append(seen, e.Kind)
 			if e.Kind == Completed && r.c.Guarded() {
@@ -126,6 +128,7 @@ func TestCallbacksMayUseTheClone(t *testing.T) {
 		}
 		busy := 2
 		r.opts.Quiesce = func(ctx context.Context, publish func() error) error {
+			<-opened
 			r.write([]byte("from inside"), 3)
 			r.c.Companions(func(private bool) error {
 				if !private {
@@ -139,6 +142,7 @@ func TestCallbacksMayUseTheClone(t *testing.T) {
 			return publish()
 		}
 		r.open()
+		close(opened)
 		r.wait()
 		want := append([]byte(nil), r.content...)
 		copy(want[3:], "from inside")
