@@ -13,20 +13,28 @@ type eventQueue struct {
 
 // emit puts an event into the queue.
 func (c *Clone) emit(kind EventKind, err error) {
-	c.emitAfter(func() bool { return true }, kind, err)
-}
-
-// emitAfter makes a change, and emits the event that tells of it if change returns that there is
-// something to tell, as it then does too. What the change brings about at once, in another goroutine,
-// is told of after it.
-func (c *Clone) emitAfter(change func() bool, kind EventKind, err error) bool {
 	c.events.order.Lock()
 	defer c.events.order.Unlock()
-	if !change() {
-		return false
+	c.emitLocked(kind, err)
+}
+
+// changeAndTell changes what is known of the trouble, and emits the event that tells of it if change
+// returns that there is something to tell, as it then does too. What the change brings about at once,
+// in another goroutine, is told of after it.
+func (c *Clone) changeAndTell(change func(*trouble) bool, kind EventKind, err error) (told bool) {
+	c.events.order.Lock()
+	defer c.events.order.Unlock()
+	c.change(func(t *trouble) { told = change(t) })
+	if told {
+		c.emitLocked(kind, err)
 	}
+	return told
+}
+
+// emitLocked is emit under the order.
+func (c *Clone) emitLocked(kind EventKind, err error) {
 	if c.opts.OnEvent == nil {
-		return true
+		return
 	}
 	e := Event{Kind: kind, Err: err, Status: c.status()} // asks dest for its size: not under the mutex of the queue
 	c.events.mu.Lock()
@@ -35,7 +43,6 @@ func (c *Clone) emitAfter(change func() bool, kind EventKind, err error) bool {
 	if !c.events.busy {
 		c.events.busy = c.spawn(c.deliver)
 	}
-	return true
 }
 
 func (c *Clone) deliver() {

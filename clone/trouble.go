@@ -146,13 +146,11 @@ func (c *Clone) fetched() {
 
 // stall stops hydration and fails cold reads at once, until a probe of byte off succeeds.
 func (c *Clone) stall(why error, off int64) {
-	begun := c.emitAfter(func() (begun bool) {
-		c.change(func(t *trouble) {
-			t.source = &hindrance{ErrStalled, why}
-			if begun = !t.probing; begun {
-				t.probing, t.probeOff = true, off
-			}
-		})
+	begun := c.changeAndTell(func(t *trouble) (begun bool) {
+		t.source = &hindrance{ErrStalled, why}
+		if begun = !t.probing; begun {
+			t.probing, t.probeOff = true, off
+		}
 		return begun
 	}, Stall, why)
 	if begun {
@@ -187,7 +185,7 @@ func (c *Clone) probeOnce(off int64) error {
 
 // resume takes away what hindered, and tells of it.
 func (c *Clone) resume(change func(*trouble)) {
-	c.emitAfter(func() bool { c.change(change); return true }, Resumed, nil)
+	c.changeAndTell(func(t *trouble) bool { change(t); return true }, Resumed, nil)
 	c.changed.fire()
 	nudge(c.wake)
 }
@@ -200,15 +198,13 @@ func (c *Clone) destFailed(why error) {
 		kind, event = ErrPaused, DiskFull
 		why = fmt.Errorf("disk is full: %w; make room and it goes on", why)
 	}
-	begun := c.emitAfter(func() (begun bool) {
-		c.change(func(t *trouble) {
-			begun = t.dest == nil
-			t.dest = &hindrance{kind, why}
-			if now := time.Now(); begun || now.After(t.destAgain) {
-				t.destWait = longer(t.destWait)
-				t.destAgain = now.Add(t.destWait)
-			}
-		})
+	begun := c.changeAndTell(func(t *trouble) bool {
+		begun := t.dest == nil
+		t.dest = &hindrance{kind, why}
+		if now := time.Now(); begun || now.After(t.destAgain) {
+			t.destWait = longer(t.destWait)
+			t.destAgain = now.Add(t.destWait)
+		}
 		c.full.Store(true)
 		return begun
 	}, event, why)
@@ -250,11 +246,9 @@ func (c *Clone) doubted() error {
 // damaged notes, for good, that some of the bytes in dest are not the source's, so that the clone
 // never becomes a plain file.
 func (c *Clone) damaged(why error) {
-	begun := c.emitAfter(func() (begun bool) {
-		c.change(func(t *trouble) {
-			begun = t.doubt == nil
-			t.doubt = &hindrance{ErrStalled, why}
-		})
+	begun := c.changeAndTell(func(t *trouble) bool {
+		begun := t.doubt == nil
+		t.doubt = &hindrance{ErrStalled, why}
 		return begun
 	}, Stall, why)
 	if begun {
@@ -266,13 +260,11 @@ func (c *Clone) damaged(why error) {
 // room again.
 func (c *Clone) diskLow(why error) {
 	ended := false
-	begun := c.emitAfter(func() (begun bool) {
-		c.change(func(t *trouble) {
-			begun, ended = t.low == nil && why != nil, t.low != nil && why == nil
-			if t.low = nil; why != nil {
-				t.low = &hindrance{ErrPaused, fmt.Errorf("disk is full: %s: %w; make room and it goes on", c.target.Name(), why)}
-			}
-		})
+	begun := c.changeAndTell(func(t *trouble) (begun bool) {
+		begun, ended = t.low == nil && why != nil, t.low != nil && why == nil
+		if t.low = nil; why != nil {
+			t.low = &hindrance{ErrPaused, fmt.Errorf("disk is full: %s: %w; make room and it goes on", c.target.Name(), why)}
+		}
 		return begun
 	}, DiskFull, why)
 	if begun || ended {

@@ -299,7 +299,7 @@ func TestEventsComeInOrder(t *testing.T) {
 	r.opts.OnEvent = log.add
 	c := r.open()
 	told := make(chan struct{})
-	c.emitAfter(func() bool {
+	c.changeAndTell(func(*trouble) bool {
 		go func() {
 			defer close(told)
 			c.emit(Completed, nil)
@@ -308,7 +308,7 @@ func TestEventsComeInOrder(t *testing.T) {
 		return true
 	}, Resumed, nil)
 	<-told
-	if c.emitAfter(func() bool { return false }, Stall, nil) {
+	if c.changeAndTell(func(*trouble) bool { return false }, Stall, nil) {
 		t.Error("what did not change was told of")
 	}
 	c.Close()
